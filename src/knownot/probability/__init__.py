@@ -1,0 +1,26 @@
+"""Likelihoods, priors and divergences, in the idiom of torch.distributions."""
+
+from knownot.probability.gaussian import diagonal_gaussian, kl_standard_normal, pairwise_log_prob, soft_bound
+from knownot.probability.likelihoods import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    GreyBernoulli,
+    TruncatedGaussianLikelihood,
+    TruncatedNormal,
+    log_mass_unit_interval,
+    make_likelihood,
+)
+
+__all__ = [
+    "BernoulliLikelihood",
+    "GaussianLikelihood",
+    "GreyBernoulli",
+    "TruncatedGaussianLikelihood",
+    "TruncatedNormal",
+    "diagonal_gaussian",
+    "kl_standard_normal",
+    "log_mass_unit_interval",
+    "make_likelihood",
+    "pairwise_log_prob",
+    "soft_bound",
+]

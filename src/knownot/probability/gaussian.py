@@ -1,0 +1,116 @@
+"""Diagonal Gaussians parametrised by log-variances, and mixtures of them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+LOG_TWO_PI = math.log(2.0 * math.pi)
+
+
+def soft_bound(log_variance: Tensor, bound: float = 20.0) -> Tensor:
+    """Bound a log-variance smoothly to (-bound, bound).
+
+    The bound keeps ``exp`` finite when training misbehaves. It is so wide that the
+    function is the identity to within 1 % for \\|log-variance\\| < 3.4.
+
+    Parameters
+    ----------
+    log_variance : Tensor
+        Any shape, in nats.
+    bound : float
+        Half-width of the allowed range, in nats.
+
+    Returns
+    -------
+    Tensor
+        Same shape, computed in float32 or better.
+
+    Examples
+    --------
+    >>> import torch
+    >>> soft_bound(torch.tensor([0.0, 1e6]))
+    tensor([ 0., 20.])
+    """
+    log_variance = log_variance.to(torch.promote_types(log_variance.dtype, torch.float32))
+    return bound * torch.tanh(log_variance / bound)
+
+
+def diagonal_gaussian(mean: Tensor, log_variance: Tensor) -> Independent:
+    """Gaussian with diagonal covariance over the last dimension.
+
+    Parameters
+    ----------
+    mean : Tensor, shape (..., d)
+    log_variance : Tensor, shape (..., d)
+        Logarithm of the variance (not of the standard deviation).
+
+    Returns
+    -------
+    torch.distributions.Independent
+        Batch shape (...), event shape (d,). Parameters are float32 or better.
+
+    Examples
+    --------
+    >>> import torch
+    >>> q = diagonal_gaussian(torch.zeros(2, 3), torch.zeros(2, 3))
+    >>> q.log_prob(torch.zeros(2, 3))
+    tensor([-2.7568, -2.7568])
+    """
+    dtype = torch.promote_types(mean.dtype, torch.float32)
+    std = torch.exp(0.5 * log_variance.to(dtype))
+    return Independent(Normal(mean.to(dtype), std, validate_args=False), 1, validate_args=False)
+
+
+def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats, summed over the last dimension.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor, shape (..., d)
+
+    Returns
+    -------
+    Tensor, shape (...)
+
+    Examples
+    --------
+    >>> import torch
+    >>> kl_standard_normal(torch.ones(2), torch.zeros(2))
+    tensor(1.)
+    """
+    dtype = torch.promote_types(mean.dtype, torch.float32)
+    mean, log_variance = mean.to(dtype), log_variance.to(dtype)
+    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(-1)
+
+
+def pairwise_log_prob(z: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
+    """Log-density of every point under every one of K shared diagonal Gaussians.
+
+    Two matrix products in float64: in float32 the expansion of the square loses up to
+    3 nats by cancellation, and broadcasting is some thirty times slower at K = 400.
+
+    Parameters
+    ----------
+    z : Tensor, shape (N, d)
+    means, log_variances : Tensor, shape (K, d)
+
+    Returns
+    -------
+    Tensor, shape (N, K), float64
+        Log-densities in nats.
+
+    Examples
+    --------
+    >>> import torch
+    >>> pairwise_log_prob(torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1, 2))
+    tensor([[-1.8379]], dtype=torch.float64)
+    """
+    z, means, log_variances = z.double(), means.double(), log_variances.double()
+    precision = torch.exp(-log_variances)
+    linear = z @ (means * precision).T - 0.5 * (z.square() @ precision.T)
+    constant = -0.5 * (means.square() * precision + log_variances + LOG_TWO_PI).sum(-1)
+    return linear + constant
