@@ -1,0 +1,45 @@
+"""Metrics; in all of them higher knownness means more known."""
+
+from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
+from knownot.metrics.open_set import (
+    acceptance,
+    best_f1_threshold,
+    closed_set_accuracy,
+    f1_against_unknown_classes,
+    open_macro_f1,
+    open_set_report,
+    openness,
+)
+from knownot.metrics.ranking import (
+    Curve,
+    aupr_known,
+    aupr_unknown,
+    auroc,
+    dtacc,
+    oscr,
+    oscr_curve,
+    roc_curve,
+    tnr_at_tpr,
+)
+
+__all__ = [
+    "UNKNOWN",
+    "UNKNOWN_NAME",
+    "Curve",
+    "acceptance",
+    "aupr_known",
+    "aupr_unknown",
+    "auroc",
+    "best_f1_threshold",
+    "closed_set_accuracy",
+    "dtacc",
+    "f1_against_unknown_classes",
+    "open_macro_f1",
+    "open_set_report",
+    "openness",
+    "oscr",
+    "oscr_curve",
+    "roc_curve",
+    "tnr_at_tpr",
+    "unknown_mask",
+]
