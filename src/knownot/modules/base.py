@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import Tensor
 
+from knownot.data import Batch
 
-class Batch(NamedTuple):
-    """Samples and their class indices, on one device.
-
-    Attributes
-    ----------
-    x : Tensor, shape (N, ...)
-        Images as float in [0, 1], channels first; tables as float.
-    y : Tensor, shape (N,), int64
-        Class indices 0 … C - 1.
-    """
-
-    x: Tensor
-    y: Tensor
+__all__ = ["Batch", "Loss"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from knownot.modules.base import Batch, Loss
+from knownot.data import Batch
+from knownot.modules.base import Loss
 from knownot.networks import ConvDecoder, ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import (
