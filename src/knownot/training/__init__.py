@@ -1,0 +1,17 @@
+"""One loop for all modules: precision, devices, warm-up, early stopping, checkpoints, progress."""
+
+from knownot.training.divergence import DivergenceError
+from knownot.training.history import History, Record
+from knownot.training.loop import train
+from knownot.training.precision import choose_accelerator, choose_precision
+from knownot.training.settings import TrainingSettings
+
+__all__ = [
+    "DivergenceError",
+    "History",
+    "Record",
+    "TrainingSettings",
+    "choose_accelerator",
+    "choose_precision",
+    "train",
+]

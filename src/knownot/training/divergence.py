@@ -1,0 +1,120 @@
+"""Sums of the loss terms on the device, and the guard against a training that blows up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class DivergenceError(RuntimeError):
+    """A training left the finite numbers; the module holds the weights of the last good epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epoch (from 1) in which it happened.
+    terms : tuple of str
+        Terms of the loss that became infinite or NaN first; ``("gradient",)`` when all terms were
+        finite to the end of the epoch and the weights were not.
+    """
+
+    def __init__(self, message: str, epoch: int, terms: Sequence[str]) -> None:
+        super().__init__(message)
+        self.epoch, self.terms = epoch, tuple(terms)
+
+
+@dataclass(frozen=True)
+class EpochTerms:
+    """Means of the loss terms over an epoch, and what of it was not finite.
+
+    Attributes
+    ----------
+    means : dict of str to float
+        Per sample; the last one is "total".
+    culprits : tuple of str
+        What became infinite or NaN first; empty after a good epoch.
+    step : int
+        The step (from 1) in which it did.
+    """
+
+    means: dict[str, float]
+    culprits: tuple[str, ...] = ()
+    step: int = 0
+
+
+class TermSums:
+    """Loss terms added up on the device; one transfer to the host at the end of an epoch.
+
+    Infinity and NaN survive every addition, so a running sum is finite as long as all that went into
+    it was. Counting the steps in which it was finite tells which term left first, and the host need
+    not wait for the device in between.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._device = device
+        self._names: tuple[str, ...] = ()
+        self._sums = self._finite_steps = torch.empty(0)
+        self._samples = 0
+
+    @torch.no_grad()
+    def add(self, total: Tensor, terms: dict[str, Tensor]) -> None:
+        """Add one batch: its mean total (scalar) and its terms, each of shape (N,)."""
+        names = (*terms, "total")
+        if self._names != names:
+            self._start(names)
+        per_sample = torch.stack([*terms.values(), total.expand_as(next(iter(terms.values())))])
+        self._sums += per_sample.sum(1, dtype=self._dtype)
+        self._finite_steps += torch.isfinite(self._sums)
+        self._samples += per_sample.shape[1]
+
+    def _start(self, names: tuple[str, ...]) -> None:
+        if self._names:
+            raise ValueError(
+                f"The loss has the terms {names}, in the batches before it had {self._names}: a module must give "
+                "the same terms, in the same order, for every batch."
+            )
+        self._names = names
+        self._sums = torch.zeros(len(names), dtype=self._dtype, device=self._device)
+        self._finite_steps = torch.zeros_like(self._sums)
+
+    def read(self, weights: Sequence[Tensor] = (), gather: Callable[[Tensor], Tensor] | None = None) -> EpochTerms:
+        """Fetch the means; the one place where the host waits for the device.
+
+        Parameters
+        ----------
+        weights : sequence of Tensor
+            Whether they are finite is fetched along with the sums: a gradient that is not finite in
+            the last step shows in no term.
+        gather : callable, optional
+            Brings a tensor from all processes together, shape (processes, ...).
+        """
+        norm = torch.nn.utils.get_total_norm([w.detach() for w in weights]) if weights else torch.zeros(())
+        own = torch.stack([norm.to(self._sums), self._sums.new_tensor(self._samples)])
+        values = torch.cat([self._sums, self._finite_steps, own])
+        rows = (values if gather is None else gather(values)).reshape(-1, len(values)).tolist()
+
+        n = len(self._names)
+        samples = sum(row[-1] for row in rows)
+        means = {name: sum(row[i] for row in rows) / samples for i, name in enumerate(self._names)}
+        first = {
+            name: int(min(row[n + i] for row in rows))
+            for i, name in enumerate(self._names)
+            if not math.isfinite(means[name])
+        }
+        if first:
+            step = min(first.values())
+            culprits = [name for name, count in first.items() if count == step]
+            # The total follows its parts; it is at fault only where they are all finite.
+            return EpochTerms(means, tuple(culprits[:-1] if len(culprits) > 1 else culprits), step + 1)
+        if not all(math.isfinite(row[-2]) for row in rows):
+            return EpochTerms(means, ("gradient",), int(rows[0][n]))
+        return EpochTerms(means)
