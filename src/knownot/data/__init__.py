@@ -1,6 +1,42 @@
-"""Readers, splits and protocols, synthetic shapes, in-memory batches."""
+"""Readers, splits and protocols, synthetic shapes, in-memory batches.
+
+Importing this room loads numpy, torch and Pillow; pandas, scikit-learn, scipy and the Hugging Face
+``datasets`` are loaded by the readers that need them.
+"""
 
 from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor
 from knownot.data.batches import Batch, InMemoryBatches
+from knownot.data.folders import read_folder, read_images
+from knownot.data.named import NAMED, NamedSet, load_named
+from knownot.data.protocols import PROTOCOLS, Protocol
+from knownot.data.sources import read_npz, read_source
+from knownot.data.splits import OpenSetPartition, OpenSetSplit, open_set_partition, open_set_split
+from knownot.data.synthetic import arcs, blobs, pinwheel, rings
+from knownot.data.tables import read_table
 
-__all__ = ["Batch", "Dataset", "InMemoryBatches", "check_finite", "check_labels", "image_tensor"]
+__all__ = [
+    "NAMED",
+    "PROTOCOLS",
+    "Batch",
+    "Dataset",
+    "InMemoryBatches",
+    "NamedSet",
+    "OpenSetPartition",
+    "OpenSetSplit",
+    "Protocol",
+    "arcs",
+    "blobs",
+    "check_finite",
+    "check_labels",
+    "image_tensor",
+    "load_named",
+    "open_set_partition",
+    "open_set_split",
+    "pinwheel",
+    "read_folder",
+    "read_images",
+    "read_npz",
+    "read_source",
+    "read_table",
+    "rings",
+]

@@ -276,5 +276,5 @@ def _refuse_mixed_labels(labels: np.ndarray) -> None:
     is_text = [isinstance(label, str) for label in labels]
     if any(is_text) and not all(is_text):
         raise ValueError(
-            "y mixes strings with other labels: make all of them strings, for instance with [str(label) for label in y]."
+            "y mixes strings with other labels: make all of them strings, as in [str(label) for label in y]."
         )

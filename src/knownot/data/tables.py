@@ -1,0 +1,203 @@
+"""Tables in CSV and Parquet files: numeric columns are features, one column may be the label."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from knownot.data.arrays import Dataset, check_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    missing: str = "refuse",
+) -> Dataset:
+    """Read a table from a CSV (comma, semicolon or tab) or Parquet file.
+
+    A first column without a name that only counts the rows, as pandas writes it, is left out
+    and said so in the ``note``.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that ends in .csv, .tsv or .parquet; a CSV has the names of the columns in line 1.
+    label : str, optional
+        Column of the labels. None: unlabelled.
+    columns : sequence of str, optional
+        Columns to take as features, in this order: to predict, those of the training table.
+        None: every column but the label.
+    missing : {"refuse", "skip"}
+        What to do with rows that miss a value: a ValueError that locates them, or leave them out
+        and say so in the ``note``.
+
+    Returns
+    -------
+    Dataset
+        ``x`` (N, F) float32, ``y`` int64 or str or None, ``feature_names``.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, a column is not there or not numeric, or values are missing.
+    """
+    file = Path(path)
+    if missing not in ("refuse", "skip"):
+        raise ValueError(f'missing is {missing!r}: choose "refuse" or "skip".')
+    frame = _frame(file)
+    names = [str(name) for name in frame.columns]
+    frame.columns = names
+    notes = []
+    if _counts_rows(frame, names):
+        notes.append(f"the first column, {names[0]!r}, only counts the rows and was left out")
+        names = names[1:]
+    if label is not None:
+        _require_column(label, names, file, "the label column")
+    features = [name for name in names if name != label] if columns is None else list(columns)
+    for name in features:
+        _require_column(name, names, file, "a feature column")
+    if label in features:
+        raise ValueError(f"{file}: column {label!r} is both label and feature: leave it out of columns.")
+    if not features:
+        raise ValueError(f"{file} has no feature columns beside the label {label!r}: give at least one.")
+    _refuse_text(frame, features, label, file)
+    x = frame[features].to_numpy(dtype=np.float64, na_value=np.nan)
+    absent = np.isnan(x)
+    no_label = np.zeros(len(x), bool) if label is None else frame[label].isna().to_numpy()
+    bad = absent.any(axis=1) | no_label
+    if bad.any():
+        message = _describe_missing(bad, absent, no_label, features, label)
+        if missing == "refuse":
+            raise ValueError(f"{file}: {message}. Fill or remove them, or read with missing='skip'.")
+        if bad.all():
+            raise ValueError(f"{file}: {message}, so no row is left. Leave out the columns that are empty.")
+        notes.append(f"{message}; skipped")
+        x, frame = x[~bad], frame[~bad]
+    _refuse_infinite(x, features, file)
+    return Dataset(
+        x=np.ascontiguousarray(x, dtype=np.float32),
+        y=None if label is None else _labels(frame[label], label, file),
+        name=str(file),
+        feature_names=tuple(features),
+        note="; ".join(notes),
+    )
+
+
+def _frame(file: Path) -> pd.DataFrame:
+    if file.suffix.lower() not in ENDINGS:
+        raise ValueError(f"{file} does not end in {', '.join(ENDINGS)}: save the table in one of these forms.")
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: give the path of a table.")
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ValueError(
+            f"Reading {file} needs pandas, which is not installed: pip install 'knownot[data]', "
+            "or read the table into an array yourself."
+        ) from error
+    try:
+        if file.suffix.lower() == ".parquet":
+            frame = pd.read_parquet(file)
+        else:
+            frame = pd.read_csv(file, sep=_separator(file))
+    except ImportError as error:
+        raise ValueError(
+            f"Reading {file} needs pyarrow, which is not installed: pip install 'knownot[data]'."
+        ) from error
+    except (ValueError, OSError) as error:  # of pandas, pyarrow and text decoding
+        raise ValueError(f"{file} cannot be read as a table: {str(error).strip()}") from error
+    if frame.empty:
+        raise ValueError(f"{file} holds {len(frame)} rows and {frame.shape[1]} columns: give a table with both.")
+    return frame
+
+
+def _separator(file: Path) -> str:
+    with file.open(encoding="utf-8-sig") as lines:
+        first = lines.readline()
+    return max(",;\t", key=first.count)
+
+
+def _counts_rows(frame: pd.DataFrame, names: list[str]) -> bool:
+    if len(names) < 2 or names[0] not in ("Unnamed: 0", "__index_level_0__"):
+        return False
+    first = frame[names[0]].to_numpy()
+    return bool(first.dtype.kind in "iu" and np.array_equal(first, np.arange(len(first))))
+
+
+def _require_column(name: str, names: list[str], file: Path, role: str) -> None:
+    if name in names:
+        return
+    lower = {other.lower(): other for other in names}
+    near = difflib.get_close_matches(name.lower(), list(lower), n=1)
+    guess = f" Did you mean {lower[near[0]]!r}?" if near else ""
+    shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    raise ValueError(f"{file} has no column {name!r}, {role}; its columns are {shown}.{guess}")
+
+
+def _refuse_text(frame: pd.DataFrame, features: list[str], label: str | None, file: Path) -> None:
+    import pandas as pd
+
+    text = []
+    for name in features:
+        kind = frame[name].dtype
+        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)) or kind.kind == "c":
+            values = frame[name].dropna()
+            is_text = pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind)
+            example = values[pd.to_numeric(values, errors="coerce").isna()] if is_text else values
+            text.append(f"{name!r} (for instance {example.iloc[0]!s})" if len(example) else f"{name!r} (empty)")
+    if text:
+        hint = "" if label is not None else " If one of them is the class, name it as the label."
+        raise ValueError(
+            f"{file}: {len(text)} of {len(features)} feature columns are not numeric: {', '.join(text)}. "
+            f"Turn them into numbers or leave them out with columns.{hint}"
+        )
+
+
+def _describe_missing(
+    bad: np.ndarray, absent: np.ndarray, no_label: np.ndarray, features: list[str], label: str | None
+) -> str:
+    places = []
+    for row in np.flatnonzero(bad)[:3]:
+        column = features[int(absent[row].argmax())] if absent[row].any() else label
+        places.append(f"row {row} (column {column!r})")
+    kinds = f"{int(absent.any(axis=1).sum())} a feature" + (f", {int(no_label.sum())} the label" if label else "")
+    return (
+        f"{int(bad.sum())} of {len(bad)} rows miss a value, NaN ({kinds}), first {', '.join(places)}; "
+        "rows are counted from 0 below the header"
+    )
+
+
+def _refuse_infinite(x: np.ndarray, features: list[str], file: Path) -> None:
+    # Values beyond float32 would become infinite there.
+    rows, places = np.nonzero(~(np.abs(x) <= np.finfo(np.float32).max))
+    if len(rows):
+        raise ValueError(
+            f"{file}: {len(rows)} values are infinite or too large for float32, first in row {rows[0]}, "
+            f"column {features[int(places[0])]!r}: remove or rescale them."
+        )
+
+
+def _labels(column: pd.Series, label: str, file: Path) -> np.ndarray:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy(dtype=np.int64)
+    if pd.api.types.is_float_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64)
+        try:
+            return check_labels(values, len(values)).astype(np.int64)
+        except ValueError as error:
+            raise ValueError(f"{file}: column {label!r} does not hold classes. {error}") from error
+    return np.array([str(value) for value in column])
