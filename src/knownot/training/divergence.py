@@ -71,10 +71,11 @@ class TermSums:
         names = (*terms, "total")
         if self._names != names:
             self._start(names)
-        per_sample = torch.stack([*terms.values(), total.expand_as(next(iter(terms.values())))])
+        samples = len(next(iter(terms.values()))) if terms else 1
+        per_sample = torch.stack([*terms.values(), total.expand(samples)])
         self._sums += per_sample.sum(1, dtype=self._dtype)
         self._finite_steps += torch.isfinite(self._sums)
-        self._samples += per_sample.shape[1]
+        self._samples += samples
 
     def _start(self, names: tuple[str, ...]) -> None:
         if self._names:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer
+from torch import nn
 
-from knownot.data import Batch
-from knownot.training.checkpoint import (
-    Weights,
-    fingerprint,
-    read_checkpoint,
-    refuse_mismatch,
-    snapshot,
-    write_checkpoint,
-)
-from knownot.training.divergence import DivergenceError, EpochTerms, TermSums
-from knownot.training.feeding import Feed
-from knownot.training.history import History, Record
+from knownot.training.checkpoint import Weights, snapshot
+from knownot.training.history import History
 from knownot.training.precision import choose_accelerator, choose_precision, has_image_convolutions
-from knownot.training.randomness import derived_seed, preserved_random_state, seed_device
-from knownot.training.schedule import divergence_weight_at, learning_rate_at
+from knownot.training.randomness import preserved_random_state
+from knownot.training.session import OnEpoch, Session
 from knownot.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-OnEpoch = Callable[[Record], object]
 
 
 def train(
@@ -119,222 +104,20 @@ def train(
 
         def run(fabric: Fabric) -> tuple[History, Weights | None]:
             with preserved_random_state(fabric.device), _memory_format(module):
-                training = _Training(fabric, module, settings, train_batches, validation_batches, precision, seed)
-                training.checkpoint_dir, training.on_epoch, training.progress = checkpoint_dir, on_epoch, progress
-                if resume:
-                    training.resume()
-                training.run()
-                return training.history, snapshot(module) if _forked(fabric) else None
+                session = Session(
+                    fabric, module, train_batches, validation_batches, settings, precision, seed, checkpoint_dir, resume
+                )
+                try:
+                    session.run(progress, on_epoch)
+                finally:
+                    module.eval()
+                return session.history, snapshot(module) if _forked(fabric) else None
 
         history, weights = fabric.launch(run)
     if weights is not None:
         module.load_state_dict(weights)
+    module.eval()
     return history
-
-
-class _LossStep(nn.Module):
-    """The module's loss as a ``forward``, which is what Fabric's autocast and DDP act upon.
-
-    (Marking ``loss`` as a forward method would leave it without autocast on a single device, and
-    Fabric cannot pass a frozen dataclass through.)
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, batch: _Untouched, divergence_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = self.module.loss(batch.batch, divergence_weight=divergence_weight)  # type: ignore[operator]
-        return loss.total, loss.terms
-
-
-class _Untouched:
-    """A batch that Fabric does not look into: it would round the data itself to bfloat16."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-
-class _Training:
-    """State of one training in one process."""
-
-    checkpoint_dir: str | os.PathLike[str] | None = None
-    on_epoch: OnEpoch | None = None
-    progress = False
-
-    def __init__(
-        self,
-        fabric: Fabric,
-        module: nn.Module,
-        settings: TrainingSettings,
-        train_batches: Iterable[Any],
-        validation_batches: Iterable[Any] | None,
-        precision: Literal["32-true", "bf16-mixed"],
-        seed: int,
-    ) -> None:
-        self.fabric, self.module, self.settings = fabric, module, settings
-        self.seed = fabric.broadcast(seed)
-        self.history = History(precision=precision, device=str(fabric.device.type), seed=self.seed)
-        share: dict[str, Any] = {
-            "device": fabric.device,
-            "channels_last": has_image_convolutions(module),
-            "rank": fabric.global_rank,
-            "world_size": fabric.world_size,
-            "seed": self.seed,
-        }
-        self.train_feed = Feed(train_batches, "train_batches", **share)
-        self.validation_feed = (
-            None if validation_batches is None else Feed(validation_batches, "validation_batches", **share)
-        )
-        module.to(fabric.device)
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.step, self.optimizer = fabric.setup(_LossStep(module), make_optimizer(self.parameters, settings))
-        self.last = self.best = snapshot(module)
-        self.best_loss = math.inf
-
-    def run(self) -> None:
-        """Train from where the history ends to the end."""
-        try:
-            while self.history.stopped is None:
-                self._run_epoch()
-        except KeyboardInterrupt:
-            self.history.stopped = "interrupted"
-        self._restore(self.best)
-        self.module.eval()
-
-    def _run_epoch(self) -> None:
-        started, epoch = time.perf_counter(), len(self.history)
-        train = self._train_epoch(epoch)
-        self._guard(train, epoch, "")
-        last = epoch + 1 == self.settings.max_epochs
-        validation = None
-        if self.validation_feed is not None and (last or (epoch + 1) % self.settings.validate_every == 0):
-            validation = self._validate()
-            self._guard(validation, epoch, "validation ")
-        record: Record = {
-            "epoch": epoch + 1,
-            "seconds": time.perf_counter() - started,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train": train.means,
-            "validation": None if validation is None else validation.means,
-        }
-        self._close_epoch(record)
-        if self.on_epoch is not None and self.fabric.is_global_zero:
-            self.on_epoch(record)
-
-    def _train_epoch(self, epoch: int) -> EpochTerms:
-        settings, steps = self.settings, len(self.train_feed)
-        seed_device(derived_seed(self.seed, "train", epoch, self.fabric.global_rank), self.fabric.device)
-        self.module.train()
-        sums = TermSums(self.fabric.device)
-        for step, batch in enumerate(self.train_feed.epoch(epoch), start=epoch * steps):
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate_at(step, settings.max_epochs * steps, settings)
-            total, terms = self.step(_Untouched(batch), divergence_weight_at(step, steps, settings))
-            self.fabric.backward(total)
-            if settings.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            sums.add(total.detach(), terms)
-        return sums.read(self.parameters, self._gather)
-
-    def _gather(self, values: Tensor) -> Tensor:
-        return cast(Tensor, self.fabric.all_gather(values))
-
-    @torch.no_grad()
-    def _validate(self) -> EpochTerms:
-        assert self.validation_feed is not None
-        seed_device(derived_seed(self.seed, "validation", 0, self.fabric.global_rank), self.fabric.device)
-        self.module.eval()
-        sums = TermSums(self.fabric.device)
-        for batch in self.validation_feed.epoch(0):
-            with self.fabric.autocast():
-                loss = self.module.loss(batch, divergence_weight=1.0)  # type: ignore[operator]
-            sums.add(loss.total, loss.terms)
-        return sums.read(gather=self._gather)
-
-    def _guard(self, terms: EpochTerms, epoch: int, part: str) -> None:
-        if not terms.culprits:
-            return
-        self._restore(self.last)
-        names = " and ".join(repr(name) for name in terms.culprits)
-        held = f"of epoch {epoch}, the last good one" if epoch else "it began with"
-        raise DivergenceError(
-            f"Training diverged in epoch {epoch + 1}: {part}{names} became infinite or NaN in step {terms.step}. "
-            f"The module holds the weights {held}. Try a smaller learning_rate (it was "
-            f"{self.settings.learning_rate}) or gradient_clip (it was {self.settings.gradient_clip}), or look for "
-            "extreme values in the data.",
-            epoch + 1,
-            terms.culprits,
-        )
-
-    def _close_epoch(self, record: Record) -> None:
-        """Keep the weights, decide whether to go on, and write the checkpoint."""
-        settings, epoch = self.settings, record["epoch"]
-        self.last = snapshot(self.module)
-        self.history.records.append(record)
-        if self.validation_feed is None:
-            self.best, self.history.best_epoch = self.last, epoch
-        elif record["validation"] is not None and record["validation"]["total"] < self.best_loss:
-            self.best, self.history.best_epoch = self.last, epoch
-            self.best_loss = record["validation"]["total"]
-        waited = epoch - max(self.history.best_epoch or 0, settings.warmup_epochs)
-        if epoch >= settings.max_epochs:
-            self.history.stopped = "finished"
-        elif settings.patience is not None and waited >= settings.patience:
-            self.history.stopped = "early"
-        if self.history.stopped or epoch % settings.checkpoint_every == 0:
-            self._save()
-
-    def _save(self) -> None:
-        if self.checkpoint_dir is not None and self.fabric.is_global_zero:
-            write_checkpoint(
-                self.checkpoint_dir,
-                {
-                    "fingerprint": self._fingerprint(),
-                    "weights": self.last,
-                    "best": self.best,
-                    "optimizer": self.optimizer.state_dict(),
-                    "history": self.history.to_dict(),
-                },
-            )
-
-    def resume(self) -> None:
-        """Take up the state of the checkpoint, if there is one."""
-        assert self.checkpoint_dir is not None
-        content = read_checkpoint(self.checkpoint_dir)
-        if content is None:
-            return
-        refuse_mismatch(content["fingerprint"], self._fingerprint(), self.checkpoint_dir)
-        self.history = History.from_dict(content["history"])
-        self.seed = self.history.seed
-        self.optimizer.load_state_dict(content["optimizer"])
-        self._restore(content["weights"])
-        self.last = snapshot(self.module)
-        self.best = content["best"]
-        best = self.history.best
-        if best is not None and best["validation"] is not None:
-            self.best_loss = best["validation"]["total"]
-
-    def _fingerprint(self) -> dict[str, Any]:
-        return fingerprint(
-            self.settings,
-            self.module,
-            precision=self.history.precision,
-            processes=self.fabric.world_size,
-            steps_per_epoch=len(self.train_feed),
-        )
-
-    def _restore(self, weights: Weights) -> None:
-        self.module.load_state_dict(weights)
-
-
-def make_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> Optimizer:
-    """Adam, or AdamW with weight decay."""
-    if settings.weight_decay > 0:
-        return AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    return Adam(parameters, settings.learning_rate, fused=True)
 
 
 def _forked(fabric: Fabric) -> bool:

@@ -1,1 +1,186 @@
-"""What a user sees while a training runs."""
+"""What a user sees while a training runs: a bar on a terminal, some lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from knownot.training.history import History, Record
+from knownot.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_LINES = 10  # about so many lines of a whole training where there is no terminal
+
+
+class Silence:
+    """The display of a training that shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return
+
+    def step(self) -> None:
+        """Count one step of the optimiser."""
+
+    def epoch(self, record: Record) -> None:
+        """Show a completed epoch."""
+
+    def end(self) -> None:
+        """Say how the training ended."""
+
+
+class Display(Silence):
+    """Bar, loss terms, validation loss and time left, written to the error stream.
+
+    The steps are only counted here; a thread of rich draws the bar a few times a second, so that a
+    step costs nothing.
+
+    Parameters
+    ----------
+    history : History
+        That of the training, which fills it.
+    settings : TrainingSettings
+    steps_per_epoch : int
+    console : rich.console.Console, optional
+        Where to write; by default the error stream.
+    """
+
+    def __init__(
+        self, history: History, settings: TrainingSettings, steps_per_epoch: int, console: Console | None = None
+    ) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.console = console or Console(stderr=True, highlight=False)
+        self._history, self._settings, self._steps_per_epoch = history, settings, steps_per_epoch
+        self._first_step = self._steps = len(history) * steps_per_epoch
+        self._started = time.perf_counter()
+        self._lively = self.console.is_terminal or self.console.is_jupyter
+        self._live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, redirect_stdout=False)
+
+    def __enter__(self) -> Self:
+        if self._lively:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._lively:
+            self._live.stop()
+
+    def step(self) -> None:
+        """Count one step of the optimiser."""
+        self._steps += 1
+
+    def epoch(self, record: Record) -> None:
+        """Without a terminal: write a line after the first epoch and then about ten times."""
+        every = max(1, self._settings.max_epochs // _LINES)
+        if not self._lively and (record["epoch"] % every == 0 or record["epoch"] == 1):
+            self.console.print(self._line(record), soft_wrap=True)
+
+    def end(self) -> None:
+        """Say how the training ended."""
+        if self._lively:
+            self._live.stop()
+        self.console.print(summary(self._history, time.perf_counter() - self._started), soft_wrap=True)
+
+    def seconds_left(self) -> float | None:
+        """Time to the last epoch at the pace so far; None before the first step."""
+        done = self._steps - self._first_step
+        left = self._settings.max_epochs * self._steps_per_epoch - self._steps
+        return (time.perf_counter() - self._started) / done * left if done else None
+
+    def render(self) -> RenderableType:
+        """Draw the bar and, from the last epoch, the terms and the validation loss."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        settings, history = self._settings, self._history
+        total = settings.max_epochs * self._steps_per_epoch
+        epoch = min(self._steps // self._steps_per_epoch + 1, settings.max_epochs)
+        bar = Table.grid(padding=(0, 1), expand=False)
+        bar.add_row(
+            f"epoch {epoch}/{settings.max_epochs}" + (" (warm-up)" if epoch <= settings.warmup_epochs else ""),
+            ProgressBar(total=total, completed=self._steps, width=30),
+            f"{100 * self._steps // total:3d} %",
+            self._time_left(),
+        )
+        if not len(history):
+            return bar
+        record = history[-1]
+        terms = Text(f"  loss {_number(record['train']['total'])}", style="bold")
+        parts = [f"{name} {_number(value)}" for name, value in record["train"].items() if name != "total"]
+        terms.append("  ").append(" · ".join(parts), style="not bold dim")
+        rows: list[RenderableType] = [bar, terms]
+        if validation := self._validation():
+            rows.append(Text("  " + validation))
+        return Group(*rows)
+
+    def _validation(self) -> str:
+        """Latest and best validation loss; empty before the first."""
+        losses = [(values["total"], r["epoch"]) for r in self._history if (values := r["validation"]) is not None]
+        if not losses:
+            return ""
+        latest, best = losses[-1], min(losses)
+        where = "the best so far" if latest == best else f"best {_number(best[0])} in epoch {best[1]}"
+        return f"validation loss {_number(latest[0])}, {where}"
+
+    def _time_left(self) -> str:
+        left = self.seconds_left()
+        if left is None:
+            return ""
+        return f"{duration(left)} left" + (" at most" if self._settings.patience is not None else "")
+
+    def _line(self, record: Record) -> str:
+        parts = [f"epoch {record['epoch']}/{self._settings.max_epochs}: loss {_number(record['train']['total'])}"]
+        if record["validation"] is not None:
+            parts.append(self._validation())
+        return ", ".join([*parts, self._time_left()])
+
+
+def summary(history: History, seconds: float) -> str:
+    """One sentence about a training that ended.
+
+    Examples
+    --------
+    >>> summary(History(stopped="interrupted"), 5.0)
+    'Interrupted after 0 epochs and 0:05 (cpu, 32-true); no epoch was completed.'
+    """
+    verb = {"finished": "Trained", "early": "Stopped early after", "interrupted": "Interrupted after", None: "Trained"}
+    start = f"{verb[history.stopped]} {len(history)} epoch{'' if len(history) == 1 else 's'}"
+    joined = "and" if history.stopped == "interrupted" else "in"
+    text = f"{start} {joined} {duration(seconds)} ({history.device}, {history.precision}); "
+    best = history.best
+    if best is None:
+        return text + "no epoch was completed."
+    if best["validation"] is None:
+        return text + f"loss {_number(best['train']['total'])}."
+    return text + f"best epoch {best['epoch']}, validation loss {_number(best['validation']['total'])}."
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are any.
+
+    Examples
+    --------
+    >>> duration(65), duration(3725)
+    ('1:05', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _number(value: float) -> str:
+    """Four significant digits, more of large numbers: 0.01235, 12.35, 1235."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

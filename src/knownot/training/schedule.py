@@ -17,7 +17,7 @@ def learning_rate_at(step: int, total_steps: int, settings: TrainingSettings) ->
     --------
     >>> settings = TrainingSettings(learning_rate=1.0)
     >>> [round(learning_rate_at(step, 100, settings), 4) for step in (0, 1, 2, 50, 99)]
-    [0.5, 1.0, 0.9997, 0.5129, 0.0003]
+    [0.5, 1.0, 0.9997, 0.5079, 0.0003]
     """
     if settings.schedule == "constant":
         return settings.learning_rate
