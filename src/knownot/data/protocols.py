@@ -1,7 +1,10 @@
 """Standard open-set protocols: which classes of which data set are known, in five splits or one.
 
 The five splits of each standard protocol are those of the contrastive line of papers. A second
-lineage of splits exists in the literature; numbers of the two must never be mixed.
+lineage of splits exists in the literature; numbers of the two must never be mixed. As published,
+the first two splits of SVHN and of CIFAR10, and the second and third of CIFAR+10 and CIFAR+50, know
+the same classes in another order: a mean over five splits counts these classes twice (the unknown
+ones of CIFAR+10 and CIFAR+50 differ).
 """
 
 from __future__ import annotations

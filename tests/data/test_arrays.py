@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knownot.data import Dataset, check_finite, check_labels, image_tensor
+
+
+def test_arrays_of_images_become_channels_first():
+    rng = np.random.default_rng(0)
+    colour = rng.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    tensor = image_tensor(colour)
+    assert tensor.shape == (4, 3, 5, 6)
+    assert tensor.dtype == torch.uint8
+    for n, c, h, w in [(0, 0, 0, 0), (3, 2, 4, 5), (1, 1, 2, 3)]:
+        assert tensor[n, c, h, w] == colour[n, h, w, c]
+    grey = rng.random((4, 5, 6))
+    assert torch.equal(image_tensor(grey)[:, 0], torch.from_numpy(grey.astype(np.float32)))
+
+
+def test_tensors_of_images_are_channels_first_already():
+    images = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8)
+    assert torch.equal(image_tensor(images), images)
+    assert image_tensor(images[:, 0]).shape == (4, 1, 5, 6)
+    assert image_tensor(torch.rand(2, 1, 3, 3, dtype=torch.float64)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        np.zeros((2, 4, 4, 3), np.uint8)[:, ::-1],
+        np.zeros((2, 4, 4), ">f4"),
+        np.zeros((2, 4, 4), np.float16),
+        np.broadcast_to(np.zeros((4, 4), np.uint8), (2, 4, 4)),
+        [[[0.0, 0.5], [1.0, 0.25]]],
+    ],
+)
+def test_odd_memory_layouts_are_taken(odd):
+    expected = np.asarray(odd, dtype=np.float64)
+    tensor = image_tensor(odd)
+    expected = expected[..., None] if expected.ndim == 3 else expected
+    np.testing.assert_allclose(tensor.permute(0, 2, 3, 1).numpy(), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((5, 5)), r"shape \(5, 5\).*a single image needs an axis in front"),
+        (np.zeros((0, 5, 5)), "holds no pixel"),
+        (np.full((2, 4, 4), 255.0), r"values from 255 to 255: grey values must lie in \[0, 1\]; divide by 255"),
+        (np.full((2, 4, 4), -0.5), "values from -0.5 to -0.5"),
+        (np.zeros((2, 4, 4), np.int64), "images of int64: give uint8"),
+        (np.zeros((2, 4, 4), bool), "images of bool"),
+        (np.array([[["a"]]]), "array of <U1"),
+        (np.zeros((2, 3, 8, 8)), r"looks like channels first.*transpose\(0, 2, 3, 1\)"),
+        (torch.zeros(2, 8, 8, 3), r"looks like channels last.*permute\(0, 3, 1, 2\)"),
+        (np.full((2, 4, 4), np.nan), "32 NaN and 0 infinite"),
+    ],
+)
+def test_what_is_no_image_is_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        image_tensor(images, "photos")
+    with pytest.raises(ValueError, match="photos"):
+        image_tensor(images, "photos")
+
+
+@given(st.lists(st.sampled_from([0.0, 1.5, np.nan, np.inf, -np.inf]), min_size=1, max_size=30))
+def test_check_finite_counts_what_numpy_counts(values):
+    array = np.array(values)
+    n_nan, n_infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    for form in (array, torch.from_numpy(array)):
+        if n_nan + n_infinite == 0:
+            check_finite(form)
+            continue
+        with pytest.raises(ValueError, match=f"X holds {n_nan} NaN and {n_infinite} infinite values") as caught:
+            check_finite(form)
+        assert f"first at {int(np.flatnonzero(~np.isfinite(array))[0])}" in str(caught.value)
+
+
+def test_check_finite_finds_places_beyond_one_piece():
+    array = np.zeros((10_000, 2))
+    array[5000, 1] = np.nan
+    array[9000, 0] = np.inf
+    with pytest.raises(ValueError, match=r"1 NaN and 1 infinite values, first at \(5000, 1\), \(9000, 0\)"):
+        check_finite(array)
+    check_finite(np.array([1, 2]))
+    check_finite(torch.tensor([1, 2]))
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 1, 2]), np.array(["a", "b", "c"]), np.array(["a", "b", "c"], object), [0.0, 1.0, -1.0]]
+)
+def test_labels_pass_unchanged(labels):
+    checked = check_labels(labels, 3)
+    assert checked.tolist() == list(labels)
+    assert checked.dtype == np.asarray(labels).dtype
+
+
+def test_labels_of_a_tensor_and_of_a_column_are_taken():
+    assert check_labels(torch.tensor([1, 2]), 2).tolist() == [1, 2]
+    with pytest.warns(UserWarning, match="column-vector"):
+        assert check_labels(np.array([[1], [2]]), 2).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "the target y is None"),
+        ([1, 2], "X has 3 samples but y has 2 labels"),
+        (np.zeros((3, 2)), r"y has shape \(3, 2\): labels are one-dimensional"),
+        ([0.0, 0.37, 1.0], "Unknown label type: continuous. y holds 0.37"),
+        ([0.0, np.nan, 1.0], "y holds 1 NaN"),
+        (np.array(["a", None, "b"], object), r"1 missing labels \(None or NaN\), first at 1"),
+        (np.array(["a", 1, "b"], object), "y mixes strings with other labels"),
+        (np.array([1, 2, 3], "M8[D]"), "Unknown label type: y is datetime64"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        check_labels(labels, 3)
+
+
+def test_a_selection_keeps_what_belongs_together():
+    data = Dataset(np.arange(6).reshape(3, 2), np.array(["a", "b", "c"]), "letters", ("u", "v"), ("0", "1", "2"))
+    for part in (data.select([2, 0]), data.select(np.array([2, 0]))):
+        assert part.x.tolist() == [[4, 5], [0, 1]]
+        assert part.y.tolist() == ["c", "a"]
+        assert part.paths == ("2", "0")
+        assert part.feature_names == ("u", "v")
+    assert data.select(np.array([True, False, True])).y.tolist() == ["a", "c"]
+    assert len(data.select([])) == 0
+    assert not data.is_image
+    assert repr(Dataset(np.zeros((1, 2, 2, 1)))) == "Dataset('', 1 samples of shape (2, 2, 1), unlabelled)"
+
+
+def test_a_data_set_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="letters: x has 3 samples but y has 2 entries"):
+        Dataset(np.zeros((3, 2)), np.zeros(2), "letters")
+    with pytest.raises(ValueError, match="paths has 1 entries"):
+        Dataset(np.zeros((3, 2)), paths=("a",))

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knownot.data import InMemoryBatches
+
+
+def numbered(n: int, batch_size: int, **options) -> InMemoryBatches:
+    """Samples whose one feature and label are their position."""
+    return InMemoryBatches(torch.arange(n, dtype=torch.float32)[:, None], torch.arange(n), batch_size, **options)
+
+
+def seen(batches: InMemoryBatches) -> list[int]:
+    return [i for batch in batches for i in batch.y.tolist()]
+
+
+sizes = st.integers(1, 60)
+epochs = st.integers(0, 1000)
+
+
+@given(n=sizes, batch_size=st.integers(1, 20), seed=epochs, epoch=epochs, shuffle=st.booleans())
+def test_each_epoch_holds_each_sample_once(n, batch_size, seed, epoch, shuffle):
+    batches = numbered(n, batch_size, seed=seed, shuffle=shuffle)
+    batches.set_epoch(epoch)
+    lengths = [len(batch.y) for batch in batches]
+    assert sorted(seen(batches)) == list(range(n))
+    assert len(lengths) == len(batches) == -(-n // batch_size)
+    assert all(length == batch_size for length in lengths[:-1])
+    for batch in batches:
+        assert torch.equal(batch.x[:, 0], batch.y.float())
+
+
+@given(seed=epochs, epoch=epochs, before=st.lists(epochs, max_size=3))
+def test_the_order_depends_on_seed_and_epoch_alone(seed, epoch, before):
+    batches = numbered(40, 7, seed=seed, shuffle=True)
+    for earlier in before:
+        batches.set_epoch(earlier)
+        seen(batches)
+    torch.manual_seed(epoch)
+    np.random.seed(0)  # noqa: NPY002  the global state must not matter
+    batches.set_epoch(epoch)
+    fresh = numbered(40, 7, seed=seed, shuffle=True)
+    fresh.set_epoch(epoch)
+    assert seen(batches) == seen(fresh) == seen(fresh)
+
+
+def test_epochs_and_seeds_differ():
+    orders = set()
+    for seed in range(5):
+        batches = numbered(40, 7, seed=seed, shuffle=True)
+        for epoch in range(5):
+            batches.set_epoch(epoch)
+            orders.add(tuple(seen(batches)))
+    assert len(orders) == 25
+
+
+def test_a_permutation_is_uniform():
+    batches = numbered(4, 4, shuffle=True)
+    first = []
+    for epoch in range(2000):
+        batches.set_epoch(epoch)
+        first.append(seen(batches)[0])
+    # 500 expected, standard deviation 19.4.
+    assert np.abs(np.bincount(first) - 500).max() < 5 * 19.4
+
+
+@given(n=sizes, world_size=st.integers(1, 6), batch_size=st.integers(1, 12), epoch=epochs, shuffle=st.booleans())
+def test_shards_are_disjoint_cover_and_have_equally_many_batches(n, world_size, batch_size, epoch, shuffle):
+    whole = numbered(n, batch_size, shuffle=shuffle)
+    whole.set_epoch(epoch)
+    if n < world_size:
+        with pytest.raises(ValueError, match=f"for each of {world_size} processes"):
+            whole.shard(0, world_size)
+        return
+    parts = [whole.shard(rank, world_size) for rank in range(world_size)]
+    assert sorted(i for part in parts for i in seen(part)) == list(range(n))
+    assert len({len(part) for part in parts}) == len({sum(1 for _ in part) for part in parts}) == 1
+    for part in parts:
+        lengths = [len(batch.y) for batch in part]
+        assert 1 <= min(lengths) <= max(lengths) <= batch_size + 1
+        assert sum(lengths) == part.n_samples
+
+
+def test_a_step_of_all_shards_is_a_step_of_one_process():
+    whole = numbered(24, 6, shuffle=True)
+    parts = [numbered(24, 2, shuffle=True).shard(rank, 3) for rank in range(3)]
+    for together, *apart in zip(whole, *parts, strict=True):
+        assert sorted(together.y.tolist()) == sorted(i for batch in apart for i in batch.y.tolist())
+
+
+@given(n=st.integers(12, 60), world_size=st.integers(1, 3), batch_size=st.integers(1, 4))
+def test_drop_last_gives_whole_batches_only(n, world_size, batch_size):
+    whole = numbered(n, batch_size, drop_last=True)
+    for rank in range(world_size):
+        lengths = [len(batch.y) for batch in whole.shard(rank, world_size)]
+        assert lengths == [batch_size] * (n // world_size // batch_size)
+
+
+def test_sharding_shares_the_tensors_and_leaves_the_whole():
+    whole = numbered(10, 3)
+    part = whole.shard(1, 2)
+    assert part._x.data_ptr() == whole._x.data_ptr()
+    part.set_epoch(3)
+    assert whole.epoch == 0
+    assert seen(whole) == list(range(10))
+
+
+def test_uint8_images_are_scaled_and_come_channels_last():
+    images = torch.randint(0, 256, (7, 3, 4, 5), dtype=torch.uint8)
+    batches = InMemoryBatches(images, torch.arange(7), 3)
+    got = list(batches)
+    x = torch.cat([batch.x for batch in got])
+    torch.testing.assert_close(x, images.double().div(255).float(), rtol=0, atol=1e-7)
+    for batch in got:
+        assert batch.x.dtype == torch.float32
+        assert batch.x.is_contiguous(memory_format=torch.channels_last)
+        assert batch.y.dtype == torch.int64
+    assert len(got[-1].x) == 1
+    assert batches.input_shape == (3, 4, 5)
+
+
+def test_float_images_stay_as_they_are_and_batches_are_copies():
+    images = torch.rand(4, 1, 3, 3, dtype=torch.float64)
+    batch = next(iter(InMemoryBatches(images, None, 4)))
+    torch.testing.assert_close(batch.x, images.float())
+    assert batch.y.tolist() == [-1] * 4
+    batch.x.zero_()
+    assert images.min() > 0
+    table = torch.rand(4, 2)
+    next(iter(InMemoryBatches(table, torch.arange(4), 4))).x.zero_()
+    assert table.min() > 0
+
+
+def test_images_given_channels_last_in_memory_are_not_copied():
+    array = np.zeros((3, 4, 4, 3), np.uint8)
+    tensor = torch.from_numpy(array).permute(0, 3, 1, 2)
+    assert InMemoryBatches(tensor, None, 2)._x.data_ptr() == tensor.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "batch_size", "options", "message"),
+    [
+        (torch.zeros(3, 4, 4), None, 1, {}, r"x has shape \(3, 4, 4\): images are \(N, C, H, W\)"),
+        (torch.zeros(3, 4, dtype=torch.uint8), None, 1, {}, "tables \\(N, F\\) are float"),
+        (torch.zeros(3, 1, 4, 4, dtype=torch.int64), None, 1, {}, "x is torch.int64"),
+        (torch.zeros(3, 4), torch.arange(2), 1, {}, "one whole number, the class index, for each sample"),
+        (torch.zeros(3, 4), torch.zeros(3), 1, {}, "y is torch.float32"),
+        (torch.zeros(3, 4), None, 0, {}, "batch_size is 0"),
+        (torch.zeros(3, 4), None, 1, {"seed": -1}, "seed is -1"),
+        (torch.zeros(0, 4), None, 1, {}, "0 samples do not make one sample"),
+        (torch.zeros(3, 4), None, 4, {"drop_last": True}, "3 samples do not make a whole batch of 4"),
+    ],
+)
+def test_what_does_not_fit_is_refused(x, y, batch_size, options, message):
+    with pytest.raises(ValueError, match=message):
+        InMemoryBatches(x, y, batch_size, **options)
+
+
+def test_no_such_process_or_epoch_is_refused():
+    batches = numbered(4, 2)
+    with pytest.raises(ValueError, match="rank is 2 of 2 processes"):
+        batches.shard(2, 2)
+    with pytest.raises(ValueError, match="epochs count from 0"):
+        batches.set_epoch(-1)
