@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from knownot.data import NAMED, PROTOCOLS, load_named, open_set_partition
+from knownot.data import NAMED, PROTOCOLS, Dataset, load_named, open_set_partition
 
 STANDARD = ("mnist", "svhn", "cifar10", "cifar+10", "cifar+50", "tiny-imagenet")
 
@@ -101,12 +99,8 @@ def test_the_open_set_gmvae_protocols():
 def test_the_training_sets_that_remain(name, counts, remaining, real):
     protocol = PROTOCOLS[name]
     if real:
-        if not os.environ.get("KNOWNOT_DATA"):
-            pytest.skip("KNOWNOT_DATA is not set")
         train, test = load_named(protocol.dataset), load_named(protocol.dataset, "test")
     else:
-        from knownot.data import Dataset
-
         y = np.repeat(np.arange(10), counts)
         train, test = Dataset(np.zeros((len(y), 1)), y), Dataset(np.zeros((10_000, 1)), np.arange(10_000) % 10)
     assert np.bincount(train.y).tolist() == counts
@@ -120,11 +114,8 @@ def test_the_training_sets_that_remain(name, counts, remaining, real):
 
 
 @pytest.mark.data
-def test_tiny_imagenet_splits_are_those_of_the_file_and_run_unshortened():
-    root = os.environ.get("KNOWNOT_DATA")
-    if not root or not (Path(root) / "tinyimagenet" / "classes.json").is_file():
-        pytest.skip("KNOWNOT_DATA holds no tinyimagenet/classes.json")
-    published = json.loads((Path(root) / "tinyimagenet" / "classes.json").read_text())["osr_known_splits"]
+def test_tiny_imagenet_splits_are_those_of_the_file_and_run_unshortened(data_root):
+    published = json.loads((data_root / "tinyimagenet" / "classes.json").read_text())["osr_known_splits"]
     assert [list(split.labels) for split in PROTOCOLS["tiny-imagenet"].splits] == published
     train, test = load_named("tiny-imagenet"), load_named("tiny-imagenet", "test")
     for split in PROTOCOLS["tiny-imagenet"].splits:

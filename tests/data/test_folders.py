@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from knownot.data import read_folder, read_images
+
+
+def save(path, pixels, mode: str | None = None, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(np.asarray(pixels, dtype=np.uint8))
+    (image.convert(mode) if mode else image).save(path, **options)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Two classes, three images each, all pixels of an image of one colour."""
+    for c, name in enumerate(("cat", "dog")):
+        for i in range(3):
+            save(tmp_path / "pets" / name / f"{i}.png", np.full((6, 8, 3), (100 * c + 10 * i, 50, 200)))
+    return tmp_path / "pets"
+
+
+def test_labels_are_the_names_of_the_folders(pets):
+    data = read_folder(pets)
+    assert data.x.shape == (6, 6, 8, 3)
+    assert data.x.dtype == np.uint8
+    assert data.y.tolist() == ["cat"] * 3 + ["dog"] * 3
+    assert data.x[:, 0, 0, 0].tolist() == [0, 10, 20, 100, 110, 120]
+    assert data.paths is not None
+    for path, label, image in zip(data.paths, data.y, data.x, strict=True):
+        assert f"/{label}/" in path
+        assert (np.asarray(Image.open(path)) == image).all()
+    assert data.name == str(pets)
+    assert data.note == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "lossless"), [("png", True), ("bmp", True), ("webp", True), ("tif", True), ("gif", True), ("jpg", False)]
+)
+def test_formats_of_pillow_are_read(tmp_path, ending, lossless):
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:, 8:] = (250, 120, 20)
+    save(tmp_path / "a" / f"x.{ending}", pixels, **({"lossless": True} if ending == "webp" else {}))
+    image = read_folder(tmp_path).x[0]
+    assert np.abs(image.astype(int) - pixels).max() <= (0 if lossless else 90)
+    assert image.shape == (16, 16, 3)
+
+
+def test_deep_hidden_and_foreign_files(pets):
+    save(pets / "cat" / "more" / "deep.PNG", np.zeros((6, 8, 3)))
+    save(pets / "cat" / ".hidden" / "x.png", np.zeros((6, 8, 3)))
+    save(pets / "cat" / "._0.png", np.zeros((6, 8, 3)))
+    save(pets / "__MACOSX" / "x.png", np.zeros((6, 8, 3)))
+    (pets / "cat" / "notes.txt").write_text("soft")
+    (pets / "Thumbs.db").write_text("x")
+    data = read_folder(pets)
+    assert data.y.tolist() == ["cat"] * 4 + ["dog"] * 3
+    assert sum("deep.PNG" in path for path in data.paths) == 1
+
+
+def test_grey_stays_one_channel_only_where_all_are_grey(tmp_path):
+    ramp = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    save(tmp_path / "a" / "0.png", ramp)
+    save(tmp_path / "b" / "1.png", ramp, mode="1")
+    data = read_folder(tmp_path)
+    assert data.x.shape == (2, 6, 8, 1)
+    assert (data.x[0, ..., 0] == ramp).all()
+    save(tmp_path / "b" / "2.png", np.stack([ramp, ramp, ramp + 1], -1))
+    data = read_folder(tmp_path)
+    assert data.x.shape == (3, 6, 8, 3)
+    assert (data.x[0] == ramp[..., None]).all()
+    assert read_folder(tmp_path, channels=1).x.shape == (3, 6, 8, 1)
+    assert read_images(tmp_path / "a", channels=3).x.shape == (1, 6, 8, 3)
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    (tmp_path / "a").mkdir()
+    values = np.array([[0, 257, 25700, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a" / "0.png")
+    assert read_folder(tmp_path).x[0, ..., 0].tolist() == [[0, 1, 100, 255]]
+
+
+def test_images_are_turned_as_their_orientation_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, 4:] = 255
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a" / "0.png", exif=exif)
+    image = read_folder(tmp_path).x[0]
+    assert image.shape == (8, 4, 3)
+    assert (image == np.rot90(pixels, -1)).all()
+
+
+def test_the_most_common_size_wins_and_others_are_resized_to_it(pets):
+    save(pets / "dog" / "large.png", np.full((40, 40, 3), 77))
+    data = read_folder(pets)
+    assert data.x.shape == (7, 6, 8, 3)
+    assert (data.x[-1] == 77).all()
+    assert read_folder(pets, image_size=5).x.shape == (7, 5, 5, 3)
+    assert read_folder(pets, image_size=(3, 4)).x.shape == (7, 3, 4, 3)
+    for i in range(6):
+        save(pets / "dog" / f"large{i}.png", np.full((40, 40, 3), 77))
+    assert read_folder(pets).x.shape[1:3] == (40, 40)
+
+
+def test_of_equally_common_sizes_the_larger_wins(tmp_path):
+    save(tmp_path / "a" / "0.png", np.zeros((4, 4)))
+    save(tmp_path / "a" / "1.png", np.zeros((9, 9)))
+    assert read_folder(tmp_path).x.shape == (2, 9, 9, 1)
+
+
+def test_shrinking_averages(tmp_path):
+    """A fine chequerboard becomes grey; picking every n-th pixel would give black or white."""
+    save(tmp_path / "a" / "0.png", 255 * (np.indices((64, 64)).sum(0) % 2))
+    small = read_folder(tmp_path, image_size=8).x
+    assert np.abs(small.astype(int) - 127).max() <= 2
+
+
+def broken(pets) -> None:
+    whole = (pets / "cat" / "0.png").read_bytes()
+    (pets / "cat" / "cut.png").write_bytes(whole[: len(whole) - 30])
+    (pets / "dog" / "text.jpg").write_text("this is no image")
+    (pets / "dog" / "empty.png").write_bytes(b"")
+
+
+def test_unreadable_images_are_named_all_of_them(pets):
+    broken(pets)
+    with pytest.raises(ValueError, match=r"3 of 9 images cannot be read.*unreadable='skip'") as caught:
+        read_folder(pets)
+    for name in ("cut.png", "text.jpg", "empty.png"):
+        assert name in str(caught.value)
+    assert "0.png" not in str(caught.value)
+
+
+def test_unreadable_images_are_skipped_as_asked_and_said_so(pets):
+    broken(pets)
+    with pytest.warns(UserWarning, match="3 of 9 images cannot be read and were skipped"):
+        data = read_folder(pets, unreadable="skip")
+    assert data.y.tolist() == ["cat"] * 3 + ["dog"] * 3
+    assert data.x[:, 0, 0, 0].tolist() == [0, 10, 20, 100, 110, 120]
+    assert "cut.png" in data.note
+    assert len(data.paths) == 6
+
+
+def test_many_unreadable_images_are_counted_and_none_readable_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    for i in range(8):
+        (tmp_path / "a" / f"{i}.png").write_text("x")
+    with pytest.raises(ValueError, match=r"8 of 8 images cannot be read.* and 3 more"):
+        read_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"none of 8 images can be read.*Are they images\?"):
+        read_folder(tmp_path, unreadable="skip")
+
+
+def test_a_floating_point_image_is_unreadable(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a" / "0.tif")
+    with pytest.raises(ValueError, match="floating-point pixels have no agreed range"):
+        read_folder(tmp_path)
+
+
+def test_folders_that_are_not_class_folders_are_refused(tmp_path, pets):
+    with pytest.raises(ValueError, match="absent does not exist: give a folder of images"):
+        read_folder(tmp_path / "absent")
+    with pytest.raises(ValueError, match=r"0.png is a file: give a folder"):
+        read_folder(pets / "cat" / "0.png")
+    with pytest.raises(ValueError, match=r"holds 3 images but no class folders.*read_images"):
+        read_folder(pets / "cat")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty holds no class folders with images: make one folder for each class"):
+        read_folder(tmp_path / "empty")
+    (pets / "elk").mkdir()
+    with pytest.raises(ValueError, match="class folder without images, 'elk'"):
+        read_folder(pets)
+    (pets / "elk").rmdir()
+    save(pets / "stray.png", np.zeros((6, 8, 3)))
+    with pytest.raises(ValueError, match=r"mixes 1 images, first stray.png, with 2 class folders"):
+        read_folder(pets)
+
+
+def test_options_that_are_none_are_refused(pets):
+    with pytest.raises(ValueError, match="unreadable is 'ignore'"):
+        read_folder(pets, unreadable="ignore")
+    with pytest.raises(ValueError, match="channels is 2"):
+        read_folder(pets, channels=2)
+    for size in (0, (4,), (4, -1)):
+        with pytest.raises(ValueError, match="image_size is"):
+            read_folder(pets, image_size=size)
+
+
+def test_images_without_labels(pets, tmp_path):
+    data = read_images(pets / "cat")
+    assert data.y is None
+    assert [path.rsplit("/", 1)[1] for path in data.paths] == ["0.png", "1.png", "2.png"]
+    assert (data.x == read_folder(pets).x[:3]).all()
+    assert read_images(str(pets / "dog" / "1.png")).x[0, 0, 0, 0] == 110
+    several = read_images([pets / "dog" / "2.png", pets / "cat" / "0.png"])
+    assert several.x[:, 0, 0, 0].tolist() == [120, 0]
+    with pytest.raises(ValueError, match="pets holds no images"):
+        read_images(pets)
+    with pytest.raises(ValueError, match="0 images holds no images"):
+        read_images([])
+    with pytest.raises(ValueError, match=r"1 of 1 images cannot be read: .*absent.png .FileNotFoundError"):
+        read_images([tmp_path / "absent.png"])

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from knownot.data import read_table
+
+FRAME = pd.DataFrame(
+    {
+        "width": [1.5, 2.0, -3.25, 4.0],
+        "height": [1, 2, 3, 4],
+        "flying": [True, False, True, True],
+        "species": ["cat", "dog", "cat", "bat"],
+        "Number": [3, 1, 3, 0],
+    }
+)
+
+
+@pytest.fixture(params=[".csv", ".tsv", ";", ".parquet"])
+def table(request, tmp_path):
+    if request.param == ".parquet":
+        FRAME.to_parquet(tmp_path / "animals.parquet")
+        return tmp_path / "animals.parquet"
+    ending = ".csv" if request.param == ";" else request.param
+    separator = {".csv": ",", ".tsv": "\t", ";": ";"}[request.param]
+    FRAME.to_csv(tmp_path / f"animals{ending}", index=False, sep=separator)
+    return tmp_path / f"animals{ending}"
+
+
+def write(tmp_path, text: str):
+    (tmp_path / "table.csv").write_text(text)
+    return tmp_path / "table.csv"
+
+
+def test_numeric_columns_are_features_and_one_column_the_label(table):
+    data = read_table(table, "species", ["width", "height", "flying"])
+    assert data.x.dtype == np.float32
+    assert data.x.tolist() == [[1.5, 1, 1], [2, 2, 0], [-3.25, 3, 1], [4, 4, 1]]
+    assert data.y.tolist() == ["cat", "dog", "cat", "bat"]
+    assert data.y.dtype.kind == "U"
+    assert data.feature_names == ("width", "height", "flying")
+    assert data.name == str(table)
+    numbers = read_table(str(table), "Number", ["height"])
+    assert numbers.y.tolist() == [3, 1, 3, 0]
+    assert numbers.y.dtype == np.int64
+
+
+def test_to_predict_the_training_columns_are_picked_in_their_order(table):
+    data = read_table(table, columns=("height", "width"))
+    assert data.y is None
+    assert data.x.tolist() == [[1, 1.5], [2, 2], [3, -3.25], [4, 4]]
+    assert data.feature_names == ("height", "width")
+
+
+def test_a_column_that_is_not_there_is_answered_with_those_that_are(table):
+    with pytest.raises(ValueError, match="no column 'Species', the label column") as caught:
+        read_table(table, "Species")
+    assert "width, height, flying, species, Number" in str(caught.value)
+    assert "Did you mean 'species'?" in str(caught.value)
+    with pytest.raises(ValueError, match=r"no column 'hight', a feature column.*Did you mean 'height'"):
+        read_table(table, columns=["width", "hight"])
+    with pytest.raises(ValueError, match="'qqq'") as caught:
+        read_table(table, "qqq")
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_columns_of_text_are_named(table):
+    with pytest.raises(
+        ValueError, match=r"1 of 5 feature columns are not numeric: 'species' \(for instance cat\)"
+    ) as e:
+        read_table(table)
+    assert "name it as the label" in str(e.value)
+    with pytest.raises(ValueError, match="1 of 4 feature columns") as e:
+        read_table(table, "Number")
+    assert "name it as the label" not in str(e.value)
+
+
+def test_the_text_among_numbers_is_shown(tmp_path):
+    file = write(tmp_path, "a,b\n1,2\n3,n.v.\n4,5\n")
+    with pytest.raises(ValueError, match=r"'b' \(for instance n.v.\)"):
+        read_table(file)
+
+
+def test_rows_with_missing_values_are_counted_and_located(tmp_path):
+    file = write(tmp_path, "a,b,c\n1,2,x\n,4,y\n5,6,\n7,NaN,y\n8,9,y\n")
+    with pytest.raises(ValueError, match=r"3 of 5 rows miss a value, NaN \(2 a feature, 1 the label\)") as caught:
+        read_table(file, "c")
+    assert "row 1 (column 'a'), row 2 (column 'c'), row 3 (column 'b')" in str(caught.value)
+    data = read_table(file, "c", missing="skip")
+    assert data.x.tolist() == [[1, 2], [8, 9]]
+    assert data.y.tolist() == ["x", "y"]
+    assert "3 of 5 rows" in data.note
+    with pytest.raises(ValueError, match="missing is 'drop'"):
+        read_table(file, "c", missing="drop")
+    empty = write(tmp_path, "a,b\n1,\n2,\n")
+    with pytest.raises(ValueError, match="no row is left"):
+        read_table(empty, missing="skip")
+
+
+def test_nullable_columns_of_parquet_are_read(tmp_path):
+    frame = pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "b": pd.array([0.5, 1.5, 2.5], "Float64")})
+    frame["c"] = pd.Categorical(["x", "y", "x"])
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"1 of 3 rows miss a value, NaN .*row 1 \(column 'a'\)"):
+        read_table(tmp_path / "t.parquet", "c")
+    data = read_table(tmp_path / "t.parquet", "c", ["b"])
+    assert data.x[:, 0].tolist() == [0.5, 1.5, 2.5]
+    assert data.y.tolist() == ["x", "y", "x"]
+
+
+def test_values_that_float32_cannot_hold_are_located(tmp_path):
+    file = write(tmp_path, "a,b\n1,2\n3,1e300\n4,inf\n")
+    with pytest.raises(ValueError, match="2 values are infinite or too large for float32, first in row 1, column 'b'"):
+        read_table(file)
+
+
+def test_labels_of_every_kind(tmp_path):
+    file = write(tmp_path, "a,truth,whole,mixed,part\n1,True,1.0,1,0.5\n2,False,2.0,x,0.25\n")
+    assert read_table(file, "truth", ["a"]).y.tolist() == [1, 0]
+    assert read_table(file, "whole", ["a"]).y.tolist() == [1, 2]
+    assert read_table(file, "whole", ["a"]).y.dtype == np.int64
+    assert read_table(file, "mixed", ["a"]).y.tolist() == ["1", "x"]
+    with pytest.raises(ValueError, match=r"column 'part' does not hold classes. Unknown label type: continuous"):
+        read_table(file, "part", ["a"])
+
+
+def test_the_row_numbers_that_pandas_writes_are_left_out(tmp_path):
+    FRAME[["width", "species"]].to_csv(tmp_path / "t.csv")
+    data = read_table(tmp_path / "t.csv", "species")
+    assert data.feature_names == ("width",)
+    assert "only counts the rows" in data.note
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"absent.csv does not exist"):
+        read_table(tmp_path / "absent.csv")
+    with pytest.raises(ValueError, match=r"table.xlsx does not end in .csv, .tsv, .parquet"):
+        read_table(tmp_path / "table.xlsx")
+    for name, content in (
+        ("a.parquet", b"no parquet"),
+        ("b.csv", b""),
+        ("c.csv", b"a,b\n1,2\n1,2,3,4\n"),
+        ("d.csv", b"a,b\n\xff\xfe,2\n"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} cannot be read as a table: "):
+            read_table(tmp_path / name)
+    with pytest.raises(ValueError, match="holds 0 rows and 2 columns"):
+        read_table(write(tmp_path, "a,b\n"))
+    with pytest.raises(ValueError, match="has no feature columns beside the label 'a'"):
+        read_table(write(tmp_path, "a\n1\n"), "a")
+    with pytest.raises(ValueError, match="column 'a' is both label and feature"):
+        read_table(write(tmp_path, "a,b\n1,2\n"), "a", ["a", "b"])
+
+
+@pytest.mark.parametrize(("absent", "ending"), [("pandas", "csv"), ("pyarrow", "parquet")])
+def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, monkeypatch, absent, ending):
+    FRAME.to_parquet(tmp_path / "t.parquet")
+    FRAME.to_csv(tmp_path / "t.csv")
+    if absent == "pandas":
+        monkeypatch.setitem(sys.modules, "pandas", None)
+    else:
+
+        def lacking(*_args, **_options):
+            raise ImportError("Unable to find a usable engine")
+
+        monkeypatch.setattr(pd, "read_parquet", lacking)
+    with pytest.raises(ValueError, match=rf"needs {absent}, which is not installed: pip install 'knownot\[data\]'"):
+        read_table(tmp_path / f"t.{ending}")
