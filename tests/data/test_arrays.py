@@ -141,3 +141,9 @@ def test_a_data_set_that_does_not_fit_is_refused():
         Dataset(np.zeros((3, 2)), np.zeros(2), "letters")
     with pytest.raises(ValueError, match="paths has 1 entries"):
         Dataset(np.zeros((3, 2)), paths=("a",))
+
+
+def test_labels_are_demanded_with_a_sentence():
+    assert Dataset(np.zeros((2, 1)), np.array([1, 2])).labels.tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"photos has no labels: give a label for each sample"):
+        _ = Dataset(np.zeros((2, 1)), name="photos").labels

@@ -73,6 +73,16 @@ class Dataset:
         """Whether the samples are images."""
         return self.x.ndim == 4
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels, for those who cannot do without: a ValueError where there are none."""
+        if self.y is None:
+            raise ValueError(
+                f"{self.name or 'The data set'} has no labels: give a label for each sample, such as a label column, "
+                "folders named after the classes, or an array y."
+            )
+        return self.y
+
     def select(self, index: Sequence[int] | np.ndarray) -> Dataset:
         """Take the samples at ``index`` (positions, or a mask of N booleans), in that order."""
         index = np.asarray(index)

@@ -12,6 +12,7 @@ import numpy as np
 from knownot.data.arrays import Dataset, check_labels
 
 Label: TypeAlias = int | str
+Known: TypeAlias = Sequence[Label] | np.ndarray | Mapping[str, Label | Collection[Label]]
 UNKNOWN = -1
 
 
@@ -60,7 +61,7 @@ class OpenSetSplit:
 
     def __init__(
         self,
-        known: Sequence[Label] | Mapping[str, Label | Collection[Label]],
+        known: Known,
         unknown: Sequence[Label] | None = None,
         *,
         unknown_elsewhere: bool = False,
@@ -170,19 +171,19 @@ class OpenSetPartition:
         """
         if self.test_unknown is not None:
             return self._coded(self.test, self.test_unknown)
-        y = _labels_of(self.test)
+        y = self.test.labels
         kept = self.split.is_known(y) | self.split.is_unknown(y)
         return self.test.x[kept], self.split.apply(y[kept])
 
     def _coded(self, known: Dataset, unknown: Dataset) -> tuple[np.ndarray, np.ndarray]:
-        codes = [self.split.apply(_labels_of(known)), np.full(len(unknown), UNKNOWN, dtype=np.int64)]
+        codes = [self.split.apply(known.labels), np.full(len(unknown), UNKNOWN, dtype=np.int64)]
         return np.concatenate([known.x, unknown.x]), np.concatenate(codes)
 
 
 def open_set_split(
     y: Any,
     *,
-    known: Sequence[Label] | Mapping[str, Label | Collection[Label]] | None = None,
+    known: Known | None = None,
     n_known: int | None = None,
     unknown: Sequence[Label] | None = None,
     seed: int = 0,
@@ -213,7 +214,7 @@ def open_set_split(
     >>> len(open_set_split(["a", "b", "c"], n_known=2).labels)
     2
     """
-    labels = _labels_of(y) if isinstance(y, Dataset) else check_labels(y, len(y))
+    labels = y.labels if isinstance(y, Dataset) else check_labels(y, len(y))
     occurring = [_plain(label) for label in np.unique(labels)]
     if (known is None) == (n_known is None):
         raise ValueError("Give either known, the known classes, or n_known, how many to draw.")
@@ -274,7 +275,7 @@ def open_set_partition(
             if split.unknown_elsewhere
             else "unknown_test is given, but the split's unknown classes are not marked with unknown_elsewhere=True."
         )
-    y = _labels_of(train)
+    y = train.labels
     _require_classes(split.labels, y)
     known = np.flatnonzero(split.is_known(y))
     unknown = np.flatnonzero(split.is_unknown(y)) if unknown_test is None else np.array([], dtype=np.int64)
@@ -291,9 +292,9 @@ def open_set_partition(
     known_draw = np.random.default_rng([seed, 0]).permutation(known)
     unknown_draw = np.random.default_rng([seed, 1]).permutation(unknown)
     if unknown_test is not None:
-        test = test.select(split.is_known(_labels_of(test)))
-        _require_classes(split.unknown or (), _labels_of(unknown_test))
-        unknown_test = unknown_test.select(split.is_unknown(_labels_of(unknown_test)))
+        test = test.select(split.is_known(test.labels))
+        _require_classes(split.unknown or (), unknown_test.labels)
+        unknown_test = unknown_test.select(split.is_unknown(unknown_test.labels))
     return OpenSetPartition(
         split=split,
         train=train.select(np.sort(known_draw[n_validation_known:])),
@@ -313,12 +314,6 @@ def _require_classes(asked: Sequence[Label], y: np.ndarray) -> None:
     guess = f" Did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(map(repr, occurring[:30])) + (f" and {len(occurring) - 30} more" if len(occurring) > 30 else "")
     raise ValueError(f"The data have no class {', '.join(map(repr, absent))}; their classes are {shown}.{guess}")
-
-
-def _labels_of(data: Dataset) -> np.ndarray:
-    if data.y is None:
-        raise ValueError(f"{data.name or 'The data set'} has no labels: a split needs a label for each sample.")
-    return data.y
 
 
 def _plain(label: Any) -> Label:
