@@ -101,30 +101,30 @@ class Display(Silence):
     def render(self) -> RenderableType:
         """Draw the bar and, from the last epoch, the terms and the validation loss."""
         from rich.console import Group
+        from rich.padding import Padding
         from rich.progress_bar import ProgressBar
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
         settings, history = self._settings, self._history
         total = settings.max_epochs * self._steps_per_epoch
         epoch = min(self._steps // self._steps_per_epoch + 1, settings.max_epochs)
-        bar = Table.grid(padding=(0, 1), expand=False)
+        bar = Table.grid(*[Column(no_wrap=True) for _ in range(4)], padding=(0, 1))
         bar.add_row(
             f"epoch {epoch}/{settings.max_epochs}" + (" (warm-up)" if epoch <= settings.warmup_epochs else ""),
-            ProgressBar(total=total, completed=self._steps, width=30),
+            ProgressBar(total=total, completed=self._steps, width=max(8, min(30, self.console.width - 50))),
             f"{100 * self._steps // total:3d} %",
             self._time_left(),
         )
         if not len(history):
             return bar
-        record = history[-1]
-        terms = Text(f"  loss {_number(record['train']['total'])}", style="bold")
-        parts = [f"{name} {_number(value)}" for name, value in record["train"].items() if name != "total"]
-        terms.append("  ").append(" · ".join(parts), style="not bold dim")
-        rows: list[RenderableType] = [bar, terms]
+        means = history[-1]["train"]
+        # A term that is exactly 0 is one that this module does not use.
+        parts = [f"{name} {_number(value)}" for name, value in means.items() if name != "total" and value]
+        text = Text.assemble((f"loss {_number(means['total'])}", "bold"), "  ", (" · ".join(parts), "dim"))
         if validation := self._validation():
-            rows.append(Text("  " + validation))
-        return Group(*rows)
+            text.append("\n" + validation)
+        return Group(bar, Padding(text, (0, 0, 0, 2)))
 
     def _validation(self) -> str:
         """Latest and best validation loss; empty before the first."""
