@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -61,10 +62,8 @@ def main(folder: Path, kind: str) -> None:
         return loss(batch, divergence_weight)
 
     interrupted.loss = failing  # type: ignore[method-assign]
-    try:
+    with suppress(StopError):
         train(interrupted, batches(), InMemoryBatches(x, y, 10), settings, checkpoint_dir=folder / "resumed")
-    except StopError:
-        pass
     resumed = Recording()
     train(resumed, batches(), InMemoryBatches(x, y, 10), settings, checkpoint_dir=folder / "resumed", resume=True)
     per_epoch = len(module.seen) // 3

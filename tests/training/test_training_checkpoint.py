@@ -142,7 +142,7 @@ def test_a_damaged_foreign_or_newer_file_is_refused(tmp_path):
     path = write_checkpoint(tmp_path, {"weights": {"a": torch.zeros(3)}})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="cannot be read as a checkpoint.*Remove it, or name another"):
+    with pytest.raises(ValueError, match=r"cannot be read as a checkpoint.*Remove it, or name another"):
         read_checkpoint(tmp_path)
     torch.save({"something": "else"}, path)
     with pytest.raises(ValueError, match="is no checkpoint of a training"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -49,15 +49,16 @@ class Feed:
     ) -> None:
         if world_size > 1:
             batches = _shard(batches, name, rank, world_size, seed)
-        if not isinstance(batches, Sized):
+        length = _length(batches)
+        if length is None:
             raise ValueError(
                 f"{name} is a {type(batches).__name__} without a length, which the learning rate's schedule needs: "
                 "give InMemoryBatches, a DataLoader of a map-style data set, or a list of batches."
             )
-        if len(batches) == 0:
+        if length == 0:
             raise ValueError(f"{name} has no batch: give at least one sample (and mind drop_last).")
-        self._batches: Iterable[Any] = batches
-        self._length = len(batches)
+        self._batches = batches
+        self._length = length
         self._device, self._channels_last = device, channels_last
 
     def __len__(self) -> int:
@@ -81,6 +82,14 @@ class Feed:
         if self._channels_last and value.ndim == 4:
             value = value.contiguous(memory_format=torch.channels_last)
         return value
+
+
+def _length(batches: object) -> int | None:
+    """Length, or None. A DataLoader always has the method, which fails for some data sets."""
+    try:
+        return len(batches)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _shard(batches: Any, name: str, rank: int, world_size: int, seed: int) -> Iterable[Any]:
