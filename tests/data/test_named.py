@@ -318,3 +318,15 @@ def test_the_real_data_sets(data_root, name, split, shape, counts, mean):
         assert np.bincount(data.y).tolist() == counts
     if mean is not None:
         assert abs(data.x.mean() - mean) < 0.001
+
+
+def test_a_table_of_the_real_datasets_package_is_read(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    grey = pixels(3, 28, 28)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list("0123456789"))})
+    columns = {"image": [Image.fromarray(image) for image in grey], "label": [3, 1, 2]}
+    table = datasets.Dataset.from_dict(columns, features=features)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_args, **_options: table)
+    data = load_named("mnist", folder=tmp_path)
+    assert (data.x[..., 0] == grey).all()
+    assert data.y.tolist() == [3, 1, 2]
