@@ -61,6 +61,7 @@ def test_options_reach_the_readers(here):
         ("absent.csv", r"'absent.csv' is neither a name nor there. Give the name of a data set \(digits, mnist"),
         ("notes.txt", r"'notes.txt' ends in .txt, which no reader knows.*an .npz file with arrays x and y"),
         ("notes", "'notes' ends in nothing, which no reader knows"),
+        ("", "'' is neither a name nor there"),
     ],
 )
 def test_other_sources_are_answered_with_the_possibilities(here, source, message):

@@ -73,7 +73,7 @@ def read_source(
     ending = path.suffix.lower()
     if isinstance(source, str) and known_name(source) is not None:
         return load_named(source, split)
-    if path.is_dir():
+    if str(source) and path.is_dir():
         if class_folders(path):
             return read_folder(path, image_size=image_size, channels=channels, unreadable=unreadable)
         return read_images(path, image_size=image_size, channels=channels, unreadable=unreadable)
