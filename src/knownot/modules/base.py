@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from knownot.data import Batch
 
@@ -25,3 +27,35 @@ class Loss:
 
     total: Tensor
     terms: dict[str, Tensor]
+
+
+class OpenSetModule(nn.Module, ABC):
+    """What an open-set classifier holds: a loss, an embedding, and evidence for rules.
+
+    Attributes
+    ----------
+    latent_dim : int
+        Width of the embedding, d.
+    """
+
+    latent_dim: int
+
+    @abstractmethod
+    def loss(self, batch: Batch, divergence_weight: float = 1.0) -> Loss:
+        """Loss of a batch; ``divergence_weight`` is the factor of a warm-up."""
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """Deterministic latent code, (N, d)."""
+
+    @abstractmethod
+    def evidence(self, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """Embedding and whatever else of ``names`` the module can say of each sample."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """What the module makes of each sample, shape as x."""
+
+    @abstractmethod
+    def sample(self, y: Tensor) -> Tensor:
+        """One sample of each class index in y."""

@@ -8,8 +8,9 @@ q(z|x) q(w|x,y) p(v|z,w,y), the last factor being the exact posterior (equation 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +18,11 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from knownot.data import Batch
-from knownot.modules.base import Loss
+from knownot.modules.base import Loss, OpenSetModule
 from knownot.networks import ConvDecoder, ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import (
-    GreyBernoulli,
+    LOG_TWO_PI,
     diagonal_gaussian,
     kl_standard_normal,
     make_likelihood,
@@ -53,7 +54,7 @@ class StyleEncoder(nn.Module):
         return mean, soft_bound(log_variance)
 
 
-class OpenGMVAE(nn.Module):
+class OpenGMVAE(OpenSetModule):
     """Gaussian-mixture VAE whose prior is one mixture of subclusters for each known class.
 
     Parameters
@@ -103,6 +104,11 @@ class OpenGMVAE(nn.Module):
     >>> module.embed(batch.x).shape
     torch.Size([3, 2])
     """
+
+    component_index: Tensor
+    component_mask: Tensor
+    log_pi: Tensor
+    style_draws: Tensor
 
     def __init__(
         self,
@@ -154,7 +160,7 @@ class OpenGMVAE(nn.Module):
         self.register_buffer("log_pi", -torch.log(torch.tensor(counts, dtype=torch.float32)), persistent=False)
         self.n_components = total
         self.prior = mlp(style_dim, prior_hidden, total * 2 * latent_dim)
-        head = self.prior[-1]
+        head = cast(nn.Linear, self.prior[-1])
         with torch.no_grad():
             head.bias.view(total, 2, latent_dim)[:, 0] = prior_spread * torch.randn(total, latent_dim)
             head.bias.view(total, 2, latent_dim)[:, 1] = 0.0
@@ -186,6 +192,70 @@ class OpenGMVAE(nn.Module):
         """log p(z|w,y) of every class, (..., C), from log p(z|w,y,v) of every component (..., sum K)."""
         padded = log_p[..., self.component_index].masked_fill(~self.component_mask, -math.inf)
         return torch.logsumexp(padded, -1) + self.log_pi.to(log_p.dtype)
+
+    # What a rule may ask for
+
+    def evidence(self, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """What the model knows of samples, by name; only what is asked for is computed.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, ...)
+        names : collection of str, optional
+            Some of :attr:`evidence_names`; all by default.
+
+        Returns
+        -------
+        dict of str to Tensor
+            "embedding" (N, d), always; "class log-density" (N, C), log p(z|y) at z = mu(x)
+            averaged over the fixed draws of w, float64; "posterior log-density" (N,),
+            log q(z|x) there; "deviance" (N,), the reconstruction loss at z less its smallest
+            value for this x, in nats; "relative error" (N,), the squared error of the
+            reconstruction over the energy of x, for images.
+        """
+        wanted = set(self.evidence_names if names is None else names)
+        mean, log_variance = self.posterior(x)
+        found = {"embedding": mean}
+        if "class log-density" in wanted:
+            found["class log-density"] = self.class_log_density(mean)
+        if "posterior log-density" in wanted:
+            found["posterior log-density"] = -0.5 * (LOG_TWO_PI + log_variance).sum(-1)
+        if wanted & {"deviance", "relative error"}:
+            decoded = self.decoder(mean)
+            if "deviance" in wanted:
+                found["deviance"] = self.likelihood.deviance(decoded, x)
+            if "relative error" in wanted:
+                error = (self.likelihood(decoded).mean - x).square().flatten(1).sum(1)
+                # One grey level a pixel as the least energy, so that a blank image stays finite.
+                floor = x[0].numel() / 255.0**2
+                found["relative error"] = error / x.square().flatten(1).sum(1).clamp_min(floor)
+        return found
+
+    @property
+    def evidence_names(self) -> tuple[str, ...]:
+        """Names that :meth:`evidence` can supply for this kind of input."""
+        names = ("class log-density", "posterior log-density", "deviance")
+        return (*names, "relative error") if len(self.input_shape) == 3 else names
+
+    def class_log_density(self, z: Tensor) -> Tensor:
+        """log p(z|y) of every class, averaged over the fixed draws of w; (N, C), float64."""
+        means, log_variances = self.components(self.style_draws)
+        log_p = pairwise_log_prob(z, means.flatten(0, 1), log_variances.flatten(0, 1))
+        by_draw = self.log_class_mixture(log_p.unflatten(1, means.shape[:2]))
+        return torch.logsumexp(by_draw, 1) - math.log(len(means))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Mean of p(x|z) at z = mu(x), shape as x."""
+        return self.decode(self.embed(x)).mean
+
+    def sample(self, y: Tensor) -> Tensor:
+        """One mean image or row of each class index in y, z drawn from the class's prior."""
+        means, log_variances = self.components(torch.randn(len(y), self.style_dim, device=y.device))
+        counts = self.component_mask.sum(1)[y]
+        v = (torch.rand(len(y), device=y.device) * counts).long().clamp_max(counts - 1)
+        rows, own = torch.arange(len(y), device=y.device), self.component_index[y, v]
+        z = diagonal_gaussian(means[rows, own], log_variances[rows, own]).rsample()
+        return self.decode(z).mean
 
     # Objective
 

@@ -1,6 +1,12 @@
 """Likelihoods, priors and divergences, in the idiom of torch.distributions."""
 
-from knownot.probability.gaussian import diagonal_gaussian, kl_standard_normal, pairwise_log_prob, soft_bound
+from knownot.probability.gaussian import (
+    LOG_TWO_PI,
+    diagonal_gaussian,
+    kl_standard_normal,
+    pairwise_log_prob,
+    soft_bound,
+)
 from knownot.probability.likelihoods import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -12,6 +18,7 @@ from knownot.probability.likelihoods import (
 )
 
 __all__ = [
+    "LOG_TWO_PI",
     "BernoulliLikelihood",
     "GaussianLikelihood",
     "GreyBernoulli",

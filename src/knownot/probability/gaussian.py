@@ -15,7 +15,7 @@ def soft_bound(log_variance: Tensor, bound: float = 20.0) -> Tensor:
     """Bound a log-variance smoothly to (-bound, bound).
 
     The bound keeps ``exp`` finite when training misbehaves. It is so wide that the
-    function is the identity to within 1 % for \\|log-variance\\| < 3.4.
+    function is the identity to within 1 % for absolute values below 3.4.
 
     Parameters
     ----------

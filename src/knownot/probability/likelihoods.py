@@ -7,6 +7,7 @@ Each ``...Likelihood`` is a module that turns a decoder's output into a distribu
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,7 @@ class GreyBernoulli(Bernoulli):
     tensor(-0.6931)
     """
 
-    support = constraints.unit_interval
+    support = constraints.unit_interval  # type: ignore[assignment]
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__(logits=logits, validate_args=False)
@@ -116,7 +117,7 @@ class TruncatedNormal(Distribution):
         log_normal = -0.5 * (standard.square() + LOG_TWO_PI) - torch.log(self.scale)
         return log_normal - log_mass_unit_interval(self.loc, self.scale)
 
-    def rsample(self, sample_shape: torch.Size | tuple[int, ...] = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = torch.Size()) -> Tensor:
         """Draw by the inverse distribution function (float64 inside)."""
         shape = torch.Size(sample_shape) + self.loc.shape
         loc, scale = self.loc.double(), self.scale.double()
@@ -127,15 +128,32 @@ class TruncatedNormal(Distribution):
         return torch.clamp(loc + scale * draw, 0.0, 1.0).to(self.loc.dtype)
 
 
-class BernoulliLikelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
+    """Turns a decoder's output into a distribution of the input."""
+
+    @abstractmethod
+    def forward(self, decoded: Tensor) -> Independent:
+        """Decoder output (N, ...) to a distribution with batch shape (N,)."""
+
+    @abstractmethod
+    def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Reconstruction loss of x less its smallest value for this x, in nats, (N,)."""
+
+
+class BernoulliLikelihood(Likelihood):
     """Binary cross-entropy on grey values; the decoder emits the log-odds of each pixel."""
 
     def forward(self, decoded: Tensor) -> Independent:
         """Decoder output (N, ...) to a distribution with batch shape (N,)."""
         return Independent(GreyBernoulli(logits=decoded.float()), decoded.dim() - 1, validate_args=False)
 
+    def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Loss of x less that of a perfect reconstruction, (N,): the sum of KL(x || mean) over pixels."""
+        perfect = torch.special.entr(x) + torch.special.entr(1.0 - x)
+        return -self(decoded).log_prob(x) - perfect.flatten(1).sum(1)
 
-class TruncatedGaussianLikelihood(nn.Module):
+
+class TruncatedGaussianLikelihood(Likelihood):
     """Gaussian truncated to [0, 1] with one learned standard deviation for all pixels.
 
     Parameters
@@ -155,8 +173,13 @@ class TruncatedGaussianLikelihood(nn.Module):
         std = torch.exp(0.5 * soft_bound(self.log_variance))
         return Independent(TruncatedNormal(decoded.float(), std), decoded.dim() - 1, validate_args=False)
 
+    def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Half the squared error over the variance, (N,), the truncation left out."""
+        precision = torch.exp(-soft_bound(self.log_variance))
+        return 0.5 * precision * (x - decoded.float()).square().flatten(1).sum(1)
 
-class GaussianLikelihood(nn.Module):
+
+class GaussianLikelihood(Likelihood):
     """Gaussian with one learned variance per column, for tables and embeddings.
 
     Parameters
@@ -177,8 +200,13 @@ class GaussianLikelihood(nn.Module):
         normal = Normal(decoded.float(), std.expand_as(decoded), validate_args=False)
         return Independent(normal, decoded.dim() - 1, validate_args=False)
 
+    def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Half the squared error over the variances, (N,)."""
+        precision = torch.exp(-soft_bound(self.log_variance))
+        return 0.5 * (precision * (x - decoded.float()).square()).flatten(1).sum(1)
 
-def make_likelihood(name: str, event_shape: tuple[int, ...]) -> nn.Module:
+
+def make_likelihood(name: str, event_shape: tuple[int, ...]) -> Likelihood:
     """Likelihood by name: "bernoulli", "truncated-gaussian" or "gaussian".
 
     Examples

@@ -1,0 +1,390 @@
+"""The road every open-set classifier walks: data, module, training, rule, threshold."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from knownot.data import InMemoryBatches, check_labels
+from knownot.estimators.inputs import Scaling, chunks, hold_out, read_samples
+from knownot.estimators.persistence import pack
+from knownot.estimators.saving import save_model
+from knownot.modules import OpenSetModule
+from knownot.rules import ConformalThreshold, Rule, Verdict, f1_threshold, make_rule, quantile_threshold
+from knownot.training import History, TrainingSettings, train
+
+_STEPS_WANTED = 3_000
+
+
+def _rejects(estimator: OpenSetClassifier) -> bool:
+    if estimator.accept is None:
+        raise AttributeError(
+            "decision_function needs a threshold, and accept=None never rejects: "
+            "set accept, such as accept=0.95, or use score_samples."
+        )
+    return True
+
+
+class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
+    """Base of the classifiers that answer "none of these".
+
+    A subclass names its module (:meth:`_make_module`) and its parameters; everything else is
+    here. Its ``__init__`` must store at least the parameters used below.
+    """
+
+    accept: float | None
+    rule: str
+    n_subclusters: Any
+    max_epochs: int | None
+    batch_size: int
+    learning_rate: float
+    schedule: Any
+    weight_decay: float
+    warmup_epochs: int
+    patience: int | None
+    validation_fraction: float
+    accelerator: Any
+    devices: int
+    num_nodes: int
+    precision: Any
+    checkpoint_dir: str | os.PathLike[str] | None
+    checkpoint_every: int
+    resume: bool
+    random_state: Any
+    verbose: int
+
+    classes_: NDArray[Any]
+    input_shape_: tuple[int, ...]
+    module_: OpenSetModule
+    rule_: Rule
+    scaling_: Scaling
+    threshold_: ConformalThreshold
+    offset_: float
+    accept_: float | None
+    history_: History
+
+    @abstractmethod
+    def _make_module(self) -> OpenSetModule:
+        """Build the module for ``input_shape_`` and ``classes_``."""
+
+    # Fitting
+
+    def fit(self, X: Any, y: ArrayLike, *, validation: tuple[Any, ArrayLike] | None = None) -> Self:
+        """Train on labelled samples, then calibrate on some that were held out.
+
+        Parameters
+        ----------
+        X : array-like
+            Tables (N, F); images (N, H, W), (N, H, W, C) or tensors (N, C, H, W), uint8 or
+            float in [0, 1].
+        y : array-like, shape (N,)
+            Class labels, whole numbers or strings.
+        validation : (X, y), optional
+            Held-out samples of the same classes. Default: ``validation_fraction`` of X. Half
+            of them choose the weights and the rule's scales, half set the threshold.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input cannot be learned from; nothing has been changed then.
+        knownot.training.DivergenceError
+            If a term of the loss becomes infinite.
+        """
+        samples = read_samples(self, X, reset=True)
+        labels = check_labels(y, len(samples))
+        self.input_shape_ = tuple(samples.shape[1:])
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self._refuse_labels(codes)
+        random = check_random_state(self.random_state)
+        parts = self._parts(samples, codes.astype(np.int64), validation, random)
+        seed = int(random.randint(2**31 - 1))
+
+        self.scaling_ = Scaling.fit(parts[0][0])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.module_ = self._make_module()
+        self._train(parts[0], parts[1], seed)
+        self.rule_ = make_rule(self.rule, self._counts(), seed % 2**31)
+        self._fit_rule(parts[0], parts[1])
+        self._set_threshold(self._scores(parts[2][0]), self.accept)
+        return self
+
+    def _refuse_labels(self, codes: NDArray[Any]) -> None:
+        counts = np.bincount(codes)
+        if counts.min() < 2:
+            lonely = self.classes_[int(counts.argmin())]
+            raise ValueError(
+                f"class {lonely!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
+                "and one to check with; add samples or leave the class out."
+            )
+        unknown = self._unknown_label()
+        if self.accept is not None and unknown in self.classes_:
+            raise ValueError(
+                f"y holds the label {unknown!r}, which predict returns for samples of no known class: leave these "
+                "samples out of fit (they can serve in calibrate as X_unknown), or rename the class."
+            )
+
+    def _parts(
+        self,
+        samples: Tensor | NDArray[Any],
+        codes: NDArray[np.int64],
+        validation: tuple[Any, ArrayLike] | None,
+        random: np.random.RandomState,
+    ) -> list[tuple[Tensor | NDArray[Any], NDArray[np.int64]]]:
+        if not 0.0 < self.validation_fraction <= 0.5:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} does not work: give a share above 0 and at most 0.5."
+            )
+        if validation is None:
+            return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
+        held = read_samples(self, validation[0], reset=False)
+        held_codes = self._codes(check_labels(validation[1], len(held)), "validation")
+        order = random.permutation(len(held))
+        order = order[np.argsort(held_codes[order], kind="stable")]
+        halves = [np.sort(order[0::2]), np.sort(order[1::2])]
+        if not len(halves[1]):
+            raise ValueError(f"validation holds {len(held)} samples: give at least two.")
+        return [(samples, codes), *((held[i], held_codes[i]) for i in halves)]
+
+    def _codes(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
+        foreign = sorted(set(np.unique(labels).tolist()) - set(self.classes_.tolist()), key=str)
+        if foreign:
+            raise ValueError(
+                f"{name} holds labels that were not in fit: {foreign[:5]}; known are {self.classes_.tolist()[:20]}."
+            )
+        return np.searchsorted(self.classes_, labels).astype(np.int64)
+
+    def _counts(self) -> int | list[int]:
+        """Subclusters of each class, from one number, a list, or a mapping of labels."""
+        if isinstance(self.n_subclusters, Mapping):
+            return [int(self.n_subclusters.get(label, 1)) for label in self.classes_.tolist()]
+        if isinstance(self.n_subclusters, int | np.integer):
+            return int(self.n_subclusters)
+        return [int(k) for k in self.n_subclusters]
+
+    def _train(self, training: tuple[Any, Any], selection: tuple[Any, Any], seed: int) -> None:
+        def batches(part: tuple[Any, Any], shuffle: bool) -> InMemoryBatches:
+            x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
+            return InMemoryBatches(x, y, self.batch_size, shuffle=shuffle, seed=seed)
+
+        n_steps = -(-len(training[1]) // self.batch_size)
+        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED / n_steps), 20, 300))
+        settings = TrainingSettings(
+            max_epochs=epochs,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            weight_decay=self.weight_decay,
+            warmup_epochs=self.warmup_epochs,
+            patience=self.patience,
+            seed=seed,
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.num_nodes,
+            precision=self.precision,
+            checkpoint_every=self.checkpoint_every,
+        )
+        self.history_ = train(
+            self.module_,
+            batches(training, True),
+            batches(selection, False),
+            settings,
+            checkpoint_dir=self.checkpoint_dir,
+            resume=self.resume,
+            progress=self.verbose > 0,
+        )
+        self.module_.eval()
+
+    def _fit_rule(self, training: tuple[Any, Any], selection: tuple[Any, Any]) -> None:
+        for part, learn in ((training, self.rule_.fit), (selection, self.rule_.calibrate)):
+            pieces = list(self._described(part[0]))
+            found = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+            learn(found["embedding"], torch.from_numpy(part[1]).to(self._device), found)
+
+    # Thresholds
+
+    def calibrate(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        accept: float | None = None,
+        X_unknown: Any = None,
+        method: str = "conformal",
+    ) -> Self:
+        """Set the threshold anew from samples that were not used in ``fit``.
+
+        Parameters
+        ----------
+        X : array-like
+            Samples of known classes, seen by nothing so far.
+        y : array-like, optional
+            Their labels; needed with ``X_unknown`` only.
+        accept : float, optional
+            Wished acceptance rate of known samples; default is the estimator's own.
+        X_unknown : array-like, optional
+            Samples of unknown classes: the threshold then has the best macro-F1 over all classes
+            and "unknown" on X and X_unknown together, whatever ``accept`` says.
+        method : {"conformal", "quantile"}
+            Split-conformal, which accepts at least ``accept`` of new known samples on average over
+            calibrations, or the plain quantile.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        samples = read_samples(self, X, reset=False)
+        classes, scores = self._decide(samples)
+        if X_unknown is None:
+            return self._set_threshold(scores, self.accept if accept is None else accept, method)
+        codes = self._codes(check_labels(y, len(samples)), "y")
+        _, unknown = self._decide(read_samples(self, X_unknown, reset=False))
+        self._set_threshold(scores, 1.0, method)
+        self.offset_ = f1_threshold(scores, codes, classes, unknown)
+        self.accept_ = None
+        return self
+
+    def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
+        if method not in ("conformal", "quantile"):
+            raise ValueError(f"method={method!r} is not known: use 'conformal' or 'quantile'.")
+        self.accept_ = accept
+        self.threshold_ = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
+        self.offset_ = self.threshold_.offset_
+        if method == "quantile" and accept is not None:
+            self.offset_ = quantile_threshold(scores, accept)
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fitted estimator to one ``.safetensors`` file; :func:`knownot.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            An existing file is replaced only when the new one is whole.
+
+        Returns
+        -------
+        Path
+        """
+        check_is_fitted(self)
+        return save_model(path, *pack(self))
+
+    # Predicting
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.module_.parameters()).device
+
+    def _described(self, samples: Tensor | NDArray[Any]) -> Iterator[dict[str, Tensor]]:
+        """Evidence of the samples, chunk by chunk: memory does not grow with their number."""
+        names = set(self.rule_.uses) | set(self.rule_.may_use)
+        with torch.inference_mode():
+            for x, n in chunks(samples, self.scaling_, self._device):
+                yield {name: value[:n] for name, value in self.module_.evidence(x, names).items()}
+
+    def _verdicts(self, samples: Tensor | NDArray[Any]) -> Iterator[Verdict]:
+        names = set(self.rule_.uses) | set(self.rule_.may_use)
+        with torch.inference_mode():
+            for x, n in chunks(samples, self.scaling_, self._device):
+                evidence = self.module_.evidence(x, names)
+                logits, knownness = self.rule_.evaluate(evidence["embedding"], evidence)
+                yield Verdict(logits[:n], knownness[:n])
+
+    def _decide(self, samples: Tensor | NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Class index and knownness of checked samples."""
+        found = [
+            (v.logits.argmax(-1).cpu().numpy(), v.knownness.double().cpu().numpy()) for v in self._verdicts(samples)
+        ]
+        return np.concatenate([c for c, _ in found]), np.concatenate([s for _, s in found])
+
+    def _scores(self, samples: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+        return self._decide(samples)[1]
+
+    def _unknown_label(self) -> Any:
+        return "unknown" if self.classes_.dtype.kind in "OUS" else -1
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
+
+        Parameters
+        ----------
+        X : array-like
+
+        Returns
+        -------
+        ndarray, shape (N,)
+        """
+        check_is_fitted(self)
+        classes, scores = self._decide(read_samples(self, X, reset=False))
+        if self.accept is None and self.accept_ is None and np.isneginf(self.offset_):
+            return self.classes_[classes]
+        # Unsigned and boolean labels become signed, so that -1 fits in.
+        known = self.classes_.astype(np.int64) if self.classes_.dtype.kind in "bu" else self.classes_
+        if known.dtype.kind == "O":
+            answers = np.empty(len(known) + 1, dtype=object)
+            answers[:-1], answers[-1] = known, self._unknown_label()
+        else:
+            answers = np.append(known, np.asarray([self._unknown_label()]))
+        return answers[np.where(scores >= self.offset_, classes, len(known))]
+
+    def nearest_class(self, X: Any) -> NDArray[Any]:
+        """Class of each sample without rejection, shape (N,)."""
+        check_is_fitted(self)
+        return self.classes_[self._decide(read_samples(self, X, reset=False))[0]]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the known classes, given that a sample is of one of them, (N, C)."""
+        check_is_fitted(self)
+        verdicts = self._verdicts(read_samples(self, X, reset=False))
+        return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v in verdicts])
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Knownness of each sample, shape (N,); higher means more known."""
+        check_is_fitted(self)
+        return self._scores(read_samples(self, X, reset=False))
+
+    @available_if(_rejects)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Knownness less the threshold, ``score_samples(X) - offset_``; below 0 is unknown."""
+        return self.score_samples(X) - self.offset_
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Conformal p-value of "this sample is known", in (0, 1], shape (N,).
+
+        It is the share of calibration samples that are at most as known, this one counted in.
+        """
+        return self.threshold_.p_values(self.score_samples(X))
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embedding of each sample, shape (N, latent_dim), float32."""
+        check_is_fitted(self)
+        samples = read_samples(self, X, reset=False)
+        with torch.inference_mode():
+            found = [self.module_.embed(x)[:n].cpu() for x, n in chunks(samples, self.scaling_, self._device)]
+        return torch.cat(found).numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.latent_dim
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

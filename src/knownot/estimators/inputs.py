@@ -1,0 +1,156 @@
+"""From a user's arrays to what a module takes, and the split that keeps calibration honest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+from torch import Tensor
+
+from knownot.data import check_finite, image_tensor
+
+# Rows of a table that pass through the network together. Short chunks are filled up to it, so
+# that a row's result does not depend, not even in its last bit, on the rows beside it.
+TABLE_CHUNK = 256
+IMAGE_CHUNK = 512
+
+
+def is_image_input(X: Any) -> bool:
+    """Whether X has the shape of images: three or four axes."""
+    return len(getattr(X, "shape", np.shape(X))) in (3, 4)
+
+
+def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Tensor | NDArray[Any]:
+    """Check a user's samples: images as (N, C, H, W), tables as an array (N, F) of any number type.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` from tables when ``reset``.
+    X : array-like
+    reset : bool
+        True in ``fit``; False compares with what was fitted.
+
+    Raises
+    ------
+    ValueError
+        If values are NaN or infinite, or the shape is not the one of the fit.
+    """
+    fitted = None if reset else tuple(estimator.input_shape_)
+    if is_image_input(X):
+        if fitted is not None and len(fitted) == 1:
+            raise ValueError(
+                f"X has shape {np.shape(X)}, but this model was fitted on tables of {fitted[0]} features: "
+                f"give an array of shape (N, {fitted[0]})."
+            )
+        images = image_tensor(X)
+        if fitted is not None and tuple(images.shape[1:]) != fitted:
+            raise ValueError(
+                f"X holds images of {_size(tuple(images.shape[1:]))}, but this model was fitted on images of "
+                f"{_size(fitted)}: bring them to that size first."
+            )
+        return images
+    if fitted is not None and len(fitted) == 3:
+        raise ValueError(
+            f"X has shape {np.shape(X)}, but this model was fitted on images of {_size(fitted)}: "
+            "give an array of shape (N, H, W) or (N, H, W, C)."
+        )
+    if isinstance(X, Tensor):
+        X = X.detach().cpu().numpy()
+    table = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
+    check_finite(table, "X")
+    return np.asarray(table)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    channels, height, width = shape
+    return f"{height}x{width} pixels and {channels} channel{'s' if channels > 1 else ''} (height x width)"
+
+
+@dataclass
+class Scaling:
+    """Standardises the columns of a table; leaves images alone.
+
+    Attributes
+    ----------
+    mean, std : ndarray, shape (F,), float64, or None for images
+    """
+
+    mean: NDArray[np.float64] | None = None
+    std: NDArray[np.float64] | None = None
+
+    @classmethod
+    def fit(cls, X: Tensor | NDArray[Any]) -> Scaling:
+        """Mean and standard deviation of each column; constant columns keep their unit."""
+        if isinstance(X, Tensor):
+            return cls()
+        mean = X.mean(0, dtype=np.float64)
+        std = X.std(0, dtype=np.float64)
+        return cls(mean, np.where(std > 1e-9 * (np.abs(mean) + 1e-300), std, 1.0))
+
+    def apply(self, X: Tensor | NDArray[Any]) -> Tensor:
+        """Samples as the module takes them: images unchanged, tables standardised, float32."""
+        if isinstance(X, Tensor):
+            return X
+        assert self.mean is not None and self.std is not None
+        return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+
+    def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
+        """Back to the user's units: tables (N, F), images (N, H, W, C) in [0, 1]."""
+        if self.mean is None or self.std is None:
+            return x.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return np.asarray(x.double().cpu().numpy() * self.std + self.mean)
+
+
+def chunks(X: Tensor | NDArray[Any], scaling: Scaling, device: torch.device) -> Iterator[tuple[Tensor, int]]:
+    """Samples on the device, piece by piece, each with the number of true rows in it."""
+    if isinstance(X, Tensor):
+        for images in X.split(IMAGE_CHUNK):
+            images = images.to(device)
+            x = images.float() / 255.0 if images.dtype == torch.uint8 else images
+            yield x.contiguous(memory_format=torch.channels_last), len(images)
+        return
+    for start in range(0, len(X), TABLE_CHUNK):
+        rows = scaling.apply(X[start : start + TABLE_CHUNK])
+        padded = torch.nn.functional.pad(rows, (0, 0, 0, TABLE_CHUNK - len(rows)))
+        yield padded.to(device), len(rows)
+
+
+def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomState) -> list[NDArray[np.int64]]:
+    """Three disjoint parts, each with the classes in proportion: training, selection, calibration.
+
+    Weights and the scales of a rule are chosen on the selection part; the threshold sees the
+    calibration part alone, which nothing else has seen: that is what its guarantee needs.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N,)
+        Class indices.
+    fraction : float
+        Share of the samples for selection and calibration together, at most 0.5, so that
+        every class of two samples or more keeps one for training.
+    random : RandomState
+
+    Returns
+    -------
+    list of three ndarrays of indices
+
+    Examples
+    --------
+    >>> parts = hold_out(np.array([0] * 10 + [1] * 10), 0.2, np.random.RandomState(0))
+    >>> [len(part) for part in parts]
+    [16, 2, 2]
+    """
+    shuffled = random.permutation(len(y))
+    # Every n-th of the samples in order of class is a sample with the classes in proportion.
+    order = shuffled[np.argsort(y[shuffled], kind="stable")]
+    n_held = min(max(2, round(fraction * len(y))), len(y) // 2)
+    places = ((np.arange(n_held) + 0.5) * len(y) / max(n_held, 1)).astype(int)
+    held = order[places]
+    return [np.sort(np.delete(order, places)), np.sort(held[0::2]), np.sort(held[1::2])]

@@ -1,0 +1,26 @@
+"""From embeddings to class and knownness, and from knownness to a decision."""
+
+from knownot.rules.base import Rule, Verdict
+from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
+from knownot.rules.combined import CombinedEvidence, Surprise
+from knownot.rules.likelihood import Likelihood
+from knownot.rules.neighbours import Neighbours, nearest
+from knownot.rules.registry import RULE_NAMES, make_rule
+from knownot.rules.threshold import ConformalThreshold, f1_threshold, quantile_threshold
+
+__all__ = [
+    "RULE_NAMES",
+    "CombinedEvidence",
+    "ConformalThreshold",
+    "Likelihood",
+    "NearestCentroid",
+    "NearestCentroidUncertainty",
+    "Neighbours",
+    "Rule",
+    "Surprise",
+    "Verdict",
+    "f1_threshold",
+    "make_rule",
+    "nearest",
+    "quantile_threshold",
+]

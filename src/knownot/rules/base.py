@@ -1,0 +1,110 @@
+"""What every rule speaks: embeddings in, a class and a knownness out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+Evidence = Mapping[str, Tensor]
+State = dict[str, Tensor]
+
+
+class Verdict(NamedTuple):
+    """What a rule says of N samples.
+
+    Attributes
+    ----------
+    logits : Tensor, shape (N, C)
+        One number a class; the largest names the class, their softmax the probabilities.
+    knownness : Tensor, shape (N,)
+        Higher means more known.
+    """
+
+    logits: Tensor
+    knownness: Tensor
+
+
+class Rule(ABC):
+    """Turns embeddings into a class and a knownness; higher always means more known.
+
+    Attributes
+    ----------
+    uses : tuple of str
+        Evidence beyond the embedding that the rule needs, by name; see
+        :meth:`knownot.modules.OpenGMVAE.evidence`.
+    may_use : tuple of str
+        Evidence that it takes in where the module supplies it.
+    temperature : float
+        Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
+    """
+
+    uses: tuple[str, ...] = ()
+    may_use: tuple[str, ...] = ()
+    temperature: float = 1.0
+
+    @abstractmethod
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
+        """Learn from training embeddings.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, d)
+        y : Tensor, shape (N,), int64
+            Class indices 0 … C - 1, each present.
+        evidence : mapping of str to Tensor, optional
+            What :attr:`uses` names, each of shape (N,) or (N, C).
+        """
+
+    @abstractmethod
+    def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
+        """Logits and knownness of every sample."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All fitted numbers as tensors, for saving."""
+
+    @abstractmethod
+    def restore(self, state: State) -> Rule:
+        """The inverse of :meth:`state`."""
+
+    def score(self, z: Tensor, evidence: Evidence | None = None) -> tuple[Tensor, Tensor]:
+        """Class index (N,) and knownness (N,) of every sample."""
+        verdict = self.evaluate(z, evidence)
+        return verdict.logits.argmax(-1), verdict.knownness
+
+    def predict_proba(self, verdict: Verdict) -> Tensor:
+        """Probabilities of the known classes, given that the sample is of one of them, (N, C)."""
+        return torch.softmax(verdict.logits.double() / self.temperature, -1)
+
+    def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
+        """Fit what needs held-out known samples: here the temperature of the probabilities.
+
+        The temperature is the one of least cross-entropy on these samples (Guo et al. 2017,
+        "On calibration of modern neural networks"); it changes no decision.
+        """
+        logits = self.evaluate(z, evidence).logits.double()
+
+        def cross_entropy(log_temperature: float) -> float:
+            scaled = logits / float(torch.tensor(log_temperature).exp())
+            return float(torch.nn.functional.cross_entropy(scaled, y))
+
+        if logits.shape[1] > 1 and len(y):
+            found = minimize_scalar(cross_entropy, bounds=(-5.0, 7.0), method="bounded")
+            self.temperature = float(torch.tensor(found.x).exp())
+        return self
+
+    def _need(self, evidence: Evidence | None) -> Evidence:
+        evidence = evidence or {}
+        missing = [name for name in self.uses if name not in evidence]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} needs the evidence {missing}, which was not given: "
+                "use it with a module that supplies it, or choose a rule on embeddings alone "
+                "('nc-d', 'nc-u', 'neighbours')."
+            )
+        return evidence

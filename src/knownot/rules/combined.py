@@ -1,0 +1,161 @@
+"""The default rule: several kinds of evidence on one scale, that of held-out known samples."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from knownot.rules.base import Evidence, Rule, State, Verdict
+from knownot.rules.neighbours import Neighbours
+
+_TAIL = 0.1
+_N_KNOTS = 256
+_N_FOR_CLASS_SCALE = 50
+
+
+class Surprise:
+    """Minus the log of the share of known samples that score as low, with a fitted tail.
+
+    Above the 10 % quantile this is the empirical share; below it an exponential tail with the
+    mean excess of those samples, so that what lies far outside keeps its order and distance.
+
+    Parameters
+    ----------
+    knots : Tensor, shape (256,)
+        Quantiles of the reference scores from 10 % to 100 %.
+    scale : Tensor, scalar
+        Mean excess below the first knot, in the unit of the scores.
+
+    Examples
+    --------
+    >>> import torch
+    >>> surprise = Surprise.fit(torch.arange(1000.0))
+    >>> surprise(torch.tensor([999.0, 99.9, -500.0])).round(decimals=1)
+    tensor([-0.0000,  2.3000, 14.2000], dtype=torch.float64)
+    """
+
+    def __init__(self, knots: Tensor, scale: Tensor) -> None:
+        self.knots, self.scale = knots, scale
+
+    @classmethod
+    def fit(cls, scores: Tensor) -> Surprise:
+        """From the scores of held-out known samples, shape (n,)."""
+        scores = scores.double()
+        levels = torch.linspace(_TAIL, 1.0, _N_KNOTS, dtype=torch.float64, device=scores.device)
+        ordered = scores.sort().values
+        position = levels * (len(ordered) - 1)
+        below, above = position.floor().long(), position.ceil().long()
+        knots = torch.lerp(ordered[below], ordered[above], position - below)
+        excess = knots[0] - scores[scores < knots[0]]
+        spread = (knots[-1] - knots[0]).abs()
+        scale = excess.mean() if len(excess) else spread
+        return cls(knots, torch.clamp(scale, min=float(1e-3 * spread) + 1e-9))
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        scores = scores.double()
+        right = torch.searchsorted(self.knots, scores.contiguous()).clamp(1, _N_KNOTS - 1)
+        low, high = self.knots[right - 1], self.knots[right]
+        fraction = ((scores - low) / (high - low).clamp_min(1e-12)).clamp(0.0, 1.0)
+        share = _TAIL + (1.0 - _TAIL) * (right - 1 + fraction) / (_N_KNOTS - 1)
+        tail = -math.log(_TAIL) + (self.knots[0] - scores) / self.scale
+        return torch.where(scores < self.knots[0], tail, -torch.log(share))
+
+
+class CombinedEvidence(Rule):
+    """Knownness is minus the sum of the surprises of several kinds of evidence.
+
+    The parts, each in the direction "higher = more known": density of the latent code under
+    the best class mixture; distance to the nearest training codes; deviance of the
+    reconstruction; and, for images, its error relative to the image's energy. Each is turned
+    into minus the log of the share of held-out known samples that score as low (Fisher's way of
+    combining tests), half of it measured against all known samples and half against those
+    of the predicted class. Pooled scales alone favour classes that are easy to reconstruct,
+    class scales alone forgive samples sent to the most variable class.
+
+    No training images are kept, only latent codes.
+
+    Parameters
+    ----------
+    k : int
+        Neighbours.
+    max_references : int
+        Training codes kept.
+    random_state : int
+        Seed of their choice.
+
+    Notes
+    -----
+    :meth:`calibrate` must see held-out known samples before :meth:`evaluate`.
+    """
+
+    uses = ("class log-density", "deviance")
+    may_use = ("relative error",)
+
+    def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
+        self.neighbours = Neighbours(k, max_references, random_state)
+
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
+        self._need(evidence)
+        self.neighbours.fit(z, y)
+        self.surprises_: list[list[Surprise]] = []
+        return self
+
+    def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
+        parts, logits = self._parts(z, evidence)
+        predicted = logits.argmax(-1)
+        pooled = [Surprise.fit(part) for part in parts.T]
+        self.surprises_ = [pooled]
+        for c in range(logits.shape[1]):
+            members = parts[predicted == c]
+            enough = len(members) >= _N_FOR_CLASS_SCALE
+            self.surprises_.append([Surprise.fit(part) for part in members.T] if enough else pooled)
+        super().calibrate(z, y, evidence)
+        return self
+
+    def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
+        if not self.surprises_:
+            raise ValueError(
+                "the combined rule has no scale yet: call calibrate with held-out known samples "
+                "after fit (an estimator does so by itself)."
+            )
+        parts, logits = self._parts(z, evidence)
+        return Verdict(logits, -self._surprise(parts, logits.argmax(-1)).sum(1))
+
+    def _surprise(self, parts: Tensor, predicted: Tensor) -> Tensor:
+        pooled = torch.stack([s(part) for s, part in zip(self.surprises_[0], parts.T, strict=True)], 1)
+        own = torch.empty_like(pooled)
+        for c, surprises in enumerate(self.surprises_[1:]):
+            members = predicted == c
+            for j, surprise in enumerate(surprises):
+                own[members, j] = surprise(parts[members, j])
+        return 0.5 * (pooled + own)
+
+    def _parts(self, z: Tensor, evidence: Evidence | None) -> tuple[Tensor, Tensor]:
+        evidence = self._need(evidence)
+        logits = evidence["class log-density"]
+        distance = -self.neighbours.evaluate(z).knownness
+        columns = [
+            logits.max(-1).values.double(),
+            -torch.log(distance.double().clamp_min(1e-12)),
+            -torch.log(evidence["deviance"].double().clamp_min(1e-12)),
+        ]
+        if "relative error" in evidence:
+            columns.append(-torch.log(evidence["relative error"].double().clamp_min(1e-12)))
+        return torch.stack(columns, 1), logits
+
+    def state(self) -> State:
+        return {
+            **self.neighbours.state(),
+            "knots": torch.stack([torch.stack([s.knots for s in row]) for row in self.surprises_]),
+            "scales": torch.stack([torch.stack([s.scale for s in row]) for row in self.surprises_]),
+        }
+
+    def restore(self, state: State) -> CombinedEvidence:
+        self.neighbours.restore(state)
+        self.surprises_ = [
+            [Surprise(knots, scale) for knots, scale in zip(*row, strict=True)]
+            for row in zip(state["knots"], state["scales"], strict=True)
+        ]
+        return self

@@ -1,0 +1,108 @@
+"""k nearest neighbours among training embeddings."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from knownot.rules.base import Evidence, Rule, State, Verdict
+
+
+def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> tuple[Tensor, Tensor]:
+    """Euclidean distances and indices of the k nearest references, in chunks.
+
+    A chunked matrix product and top-k: memory grows with ``chunk`` times the number of
+    references, not with the number of queries.
+
+    Parameters
+    ----------
+    queries : Tensor, shape (N, d)
+    references : Tensor, shape (M, d)
+    k : int
+        At most M.
+    chunk : int
+        Queries at a time.
+
+    Returns
+    -------
+    distances : Tensor, shape (N, k), ascending
+    indices : Tensor, shape (N, k), int64
+
+    Examples
+    --------
+    >>> import torch
+    >>> nearest(torch.tensor([[0.0]]), torch.tensor([[3.0], [1.0]]), k=1)
+    (tensor([[1.]]), tensor([[1]]))
+    """
+    # Centring keeps |a|^2 - 2ab + |b|^2 from cancelling when the data lie far from the origin.
+    centre = references.mean(0)
+    references = references - centre
+    half_norms = 0.5 * references.square().sum(1)
+    distances = torch.empty((len(queries), k), dtype=references.dtype, device=references.device)
+    indices = torch.empty((len(queries), k), dtype=torch.int64, device=references.device)
+    for start in range(0, len(queries), chunk):
+        part = queries[start : start + chunk] - centre
+        gap = torch.addmm(half_norms, part, references.T, alpha=-1.0)
+        found = gap.topk(k, dim=1, largest=False).indices
+        # The winners' distances are taken by difference, exact also for a duplicate of a reference.
+        exact = (part[:, None] - references[found]).norm(dim=2)
+        exact, order = exact.sort(1)
+        distances[start : start + chunk] = exact
+        indices[start : start + chunk] = found.gather(1, order)
+    return distances, indices
+
+
+class Neighbours(Rule):
+    """Knownness is minus the mean distance to the k nearest training embeddings.
+
+    The class is the one with most votes among them, ties going to the nearer ones.
+
+    Parameters
+    ----------
+    k : int
+        Neighbours; fewer where there are fewer embeddings.
+    max_references : int, optional
+        Training embeddings to keep, drawn evenly over the classes; None keeps all.
+    random_state : int
+        Seed of that draw.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z, y = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([0, 0, 1])
+    >>> Neighbours(k=1).fit(z, y).score(torch.tensor([[8.0]]))
+    (tensor([1]), tensor([-1.]))
+    """
+
+    def __init__(self, k: int = 5, max_references: int | None = None, random_state: int = 0) -> None:
+        self.k = k
+        self.max_references = max_references
+        self.random_state = random_state
+
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
+        if self.max_references is not None and len(z) > self.max_references:
+            generator = torch.Generator().manual_seed(self.random_state)
+            shuffled = torch.randperm(len(z), generator=generator).to(z.device)
+            # Sorting a shuffled order by class and taking every n-th keeps the class shares.
+            order = shuffled[torch.argsort(y[shuffled], stable=True)]
+            keep = order[torch.linspace(0, len(z) - 1, self.max_references).long().to(z.device)]
+            z, y = z[keep], y[keep]
+        self.references_, self.labels_ = z.detach(), y
+        self.n_classes_ = int(y.max()) + 1
+        return self
+
+    def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
+        k = min(self.k, len(self.references_))
+        distances, indices = nearest(z, self.references_, k)
+        votes = F.one_hot(self.labels_[indices], self.n_classes_).to(distances.dtype)
+        # Less than half a vote in all, so that nearness only decides between equal counts.
+        rank = 0.4 * torch.arange(k, 0, -1, device=z.device) / (k * (k + 1) / 2)
+        counts = (votes * (1.0 + rank[:, None])).sum(1)
+        return Verdict(torch.log(counts + 0.1), -distances.mean(1))
+
+    def state(self) -> State:
+        return {"references": self.references_, "labels": self.labels_}
+
+    def restore(self, state: State) -> Neighbours:
+        return self.fit(state["references"], state["labels"])
