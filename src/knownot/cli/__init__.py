@@ -1,0 +1,8 @@
+"""The command `knownot`: it parses, calls the rooms below and prints.
+
+Nothing heavy is imported before a command has been understood, so that `knownot --help` answers at once.
+"""
+
+from knownot.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,55 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from knownot import __version__
+from knownot.cli import demo, evaluate, fit, inspect, predict
+
+app = typer.Typer(
+    name="knownot",
+    help="Classifiers that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
+    "Learn from samples of the classes you know. What belongs to none of them is rejected, at a rate of "
+    "known samples accepted that you choose.",
+    epilog="""[bold]Start here[/]
+
+  knownot demo                                   train and judge a model in under a minute
+  knownot fit photos/ --model birds.safetensors  a folder with one folder for each class
+  knownot predict birds.safetensors new/ --out predictions.csv
+
+[bold]Exit codes[/]  0 fine · 1 unexpected, or the training diverged · 2 wrong usage or input · 130 Ctrl-C
+With KNOWNOT_TRACEBACK=1 in the environment a mistake shows its traceback as well.
+""",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"knownot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for room in (demo, fit, predict, evaluate, inspect):
+    app.command(room.NAME, epilog=room.EXAMPLES)(room.command)
+
+
+def main() -> None:
+    """Run the command `knownot`."""
+    app(prog_name="knownot")

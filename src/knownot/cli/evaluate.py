@@ -1,0 +1,72 @@
+"""`knownot evaluate`: judge a saved model by labelled samples."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+
+from knownot.cli import options
+from knownot.cli.learning import write_report_of
+from knownot.cli.outputs import require_writable
+from knownot.cli.samples import as_input, read_for, relabelled, require_label, spelled_like
+from knownot.cli.scores import class_table, indented, judge, scorecard, titled
+from knownot.cli.selection import parse_selection, select_known
+from knownot.cli.terminal import Terminal, answers
+
+NAME = "evaluate"
+EXAMPLES = """[bold]Examples[/]
+
+  knownot evaluate birds.safetensors photos/test/
+  knownot evaluate wine.safetensors cellar.csv --label cultivar --report report.html
+  knownot evaluate parity.safetensors mnist --groups even=0+2,odd=1+3     as it was trained
+"""
+
+
+@answers
+def command(
+    model: options.ModelFile,
+    source: options.Source,
+    label: options.Label = None,
+    groups: options.Groups = None,
+    unreadable: options.UnreadableFiles = options.Unreadable.refuse,
+    report: options.ReportFile = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Judge a saved model by labelled samples.
+
+    Labels that the model does not know count as unknown. Of named data sets the test part is used.
+    """
+    terminal = Terminal(as_json, quiet)
+    chosen = parse_selection(None, groups)
+    require_writable(report, "--report", (".html",))
+    require_label(source, label)
+    with terminal.doing("Loading the model"):
+        import knownot
+
+        fitted = knownot.load(model)
+    with terminal.doing(f"Reading {source}"):
+        data = read_for(fitted, source, label, unreadable.value)
+        y, _ = select_known(data.labels, chosen, data.class_names)
+        data = relabelled(data, spelled_like(y, fitted.classes_, data.class_names))
+    with terminal.doing(f"Judging {len(data):,} samples"):
+        metrics, rows = judge(fitted, as_input(data), data.labels)
+    if report is not None:
+        with terminal.doing("Writing the report"):
+            write_report_of(fitted, data, report)
+    facts = {
+        "model": str(model),
+        "source": source,
+        "report": None if report is None else str(report),
+        "samples": len(data),
+        "accept": fitted.accept_,
+        "metrics": metrics,
+        "by_class": rows,
+    }
+    shown: list[RenderableType] = [
+        titled("Evaluated", f"{model.name} on {source}, {len(data):,} samples"),
+        indented(scorecard(metrics, fitted.accept_)),
+        indented(class_table(rows, data.class_names)),
+    ]
+    if report is not None:
+        shown.append(indented(f"[aside]Report[/]  [path]{report}[/]"))
+    terminal.result(facts, *shown)

@@ -1,0 +1,155 @@
+"""`knownot inspect`: what a saved model is, from the header of its file."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from knownot.cli.options import Json, ModelFile
+from knownot.cli.scores import indented, threshold_text, titled
+from knownot.cli.terminal import Terminal, answers
+
+NAME = "inspect"
+EXAMPLES = """[bold]Examples[/]
+
+  knownot inspect model.safetensors
+  knownot inspect model.safetensors --json | jq .classes
+"""
+MOST_CLASSES = 24
+
+
+@answers
+def command(model: ModelFile, as_json: Json = False) -> None:
+    """Tell what a saved model is: its classes, rule, threshold, size and training.
+
+    Reads the header of the file alone, so that it answers at once, however large the model.
+    """
+    facts = read_facts(model)
+    Terminal(as_json).result(facts, titled(model.name, facts["estimator"]), indented(card(facts)))
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read the header of a model file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, cut off or not a model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            config = json.loads(file.metadata()["knownot"])
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+            offset = float(file.get_tensor("threshold.offset"))
+        parameters, history = config["parameters"], config["history"]
+        return {
+            "model": str(path),
+            "bytes": path.stat().st_size,
+            "estimator": config["estimator"],
+            "format_version": config["format_version"],
+            "classes": config["classes"],
+            "input_shape": config["input_shape"],
+            "feature_names": config["feature_names"],
+            "rule": parameters["rule"],
+            "accept": config["accept"],
+            "threshold": offset,
+            "latent_dim": parameters["latent_dim"],
+            "n_subclusters": parameters["n_subclusters"],
+            "weights": sum(prod(shape) for name, shape in shapes.items() if name.startswith("module.")),
+            "training": {
+                "epochs": len(history["records"]),
+                "best_epoch": history["best_epoch"],
+                "stopped": history["stopped"],
+                "seconds": round(sum(record["seconds"] for record in history["records"]), 2),
+                "device": history["device"],
+                "precision": history["precision"],
+                "best": None if history["best_epoch"] is None else history["records"][history["best_epoch"] - 1],
+            },
+            "saved": config["saved"],
+            "knownot": config["knownot"],
+            "torch": config["torch"],
+            "parameters": parameters,
+        }
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, IndexError) as error:
+        # Loading says what is wrong with the file; it is asked only now, since it imports torch.
+        from knownot.estimators.saving import read_config
+
+        read_config(path)
+        raise ValueError(f"{path} does not hold a whole model ({error}): save it again.") from error
+
+
+def card(facts: dict[str, Any]) -> Table:
+    """Facts of a model for people to read."""
+    table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)
+    table.add_column(style="aside", no_wrap=True)
+    table.add_column(overflow="fold")
+    training = facts["training"]
+    for name, text in (
+        ("Classes", _classes(facts["classes"])),
+        ("Input", _input(facts)),
+        ("Rule", facts["rule"]),
+        ("Threshold", threshold_text(facts["threshold"], facts["accept"])),
+        ("Embedding", f"{facts['latent_dim']} dimensions, subclusters: {_subclusters(facts['n_subclusters'])}"),
+        ("Size", f"{facts['weights']:,} weights, {_size(facts['bytes'])}"),
+        ("Trained", _training(training)),
+        ("Loss", _loss(training["best"])),
+        ("Saved", f"{facts['saved'].replace('T', ' ').removesuffix('+00:00')} UTC"),
+        ("By", f"knownot {facts['knownot']}, torch {facts['torch']}, format {facts['format_version']}"),
+    ):
+        if text:
+            table.add_row(name, Text(text))
+    return table
+
+
+def _classes(classes: list[Any]) -> str:
+    more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
+    return f"{len(classes)}: {', '.join(map(str, classes[:MOST_CLASSES]))}{more}"
+
+
+def _input(facts: dict[str, Any]) -> str:
+    shape = facts["input_shape"]
+    if len(shape) == 3:
+        colours = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
+        return f"images of {shape[1]} × {shape[2]} pixels, {colours}"
+    names = facts["feature_names"]
+    return (
+        f"tables with {shape[0]} columns"
+        + (f": {', '.join(names[:12])}" if names else "")
+        + (", …" if names and len(names) > 12 else "")
+    )
+
+
+def _subclusters(counts: Any) -> str:
+    if isinstance(counts, dict):
+        return ", ".join(f"{label} {count}" for label, count in counts["mapping"])
+    return ", ".join(map(str, counts)) if isinstance(counts, list) else f"{counts} in each class"
+
+
+def _training(training: dict[str, Any]) -> str:
+    how = {"early": ", stopped early", "interrupted": ", interrupted"}.get(training["stopped"], "")
+    best = f", best {training['best_epoch']}" if training["best_epoch"] else ""
+    return (
+        f"{training['epochs']} epochs{best}{how}, {training['seconds']:.1f} s "
+        f"on {training['device']} in {training['precision']}"
+    )
+
+
+def _loss(best: dict[str, Any] | None) -> str:
+    if best is None:
+        return ""
+    values = best["validation"] or best["train"]
+    terms = [f"{name} {value:.4g}" for name, value in values.items() if name != "total" and value]
+    return (
+        f"{values['total']:.4g} nats a sample {'held out' if best['validation'] else 'trained on'}: {' · '.join(terms)}"
+    )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"

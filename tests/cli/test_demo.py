@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from knownot.cli.demo import known_digits
+
+pytest.importorskip("jinja2")
+
+
+def test_only_the_digits_0_to_5_are_learned():
+    train, test = known_digits()
+    assert set(train.labels.tolist()) == set(range(6))
+    assert set(test.labels.tolist()) == set(range(10))
+
+
+def test_json_is_one_object_with_what_was_found(run, tmp_path):
+    result = run("demo", "--json", "--epochs", 2, "--out", tmp_path / "new" / "demo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    facts = json.loads(result.stdout)
+    wanted = {"accuracy", "auroc", "oscr", "accept", "acceptance", "rejection", "seconds", "model", "report"}
+    assert wanted <= set(facts)
+    assert facts["epochs"] == 2
+    assert (tmp_path / "new" / "demo" / "digits.safetensors").is_file()
+    assert (tmp_path / "new" / "demo" / "report.html").stat().st_size > 10_000
+    assert "Learning the digits" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_tells_known_from_unknown(run, tmp_path):
+    """A floor that a broken model cannot pass."""
+    result = run("demo", "--json", "--quiet", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["accuracy"] > 0.95
+    assert facts["auroc"] > 0.9
+    assert facts["acceptance"] > 0.85
+    assert facts["rejection"] > 0.5
+
+
+def test_a_file_in_the_way_is_not_overwritten(run, tmp_path):
+    (tmp_path / "demo").write_text("mine")
+    result = run("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "cannot be made" in " ".join(result.stderr.split())
+    assert (tmp_path / "demo").read_text() == "mine"
