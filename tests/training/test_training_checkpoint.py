@@ -96,7 +96,9 @@ def test_a_constant_schedule_may_be_prolonged(make_line, make_batches, tmp_path)
 def test_without_a_seed_the_checkpoint_has_it(make_line, make_batches, tmp_path):
     settings = replace(SETTINGS, seed=None)
     begin(make_line(), make_batches(), tmp_path, settings)
-    seed = read_checkpoint(tmp_path)["history"]["seed"]
+    content = read_checkpoint(tmp_path)
+    assert content is not None
+    seed = content["history"]["seed"]
     resumed, whole = make_line(), make_line()
     history = train(resumed, make_batches(), settings=settings, checkpoint_dir=tmp_path, resume=True)
     train(whole, make_batches(), settings=replace(settings, seed=seed))

@@ -37,3 +37,13 @@ def test_two_processes_train_one_module(tmp_path, data):
     # Resumed in the middle it ends with the same weights.
     assert all(torch.equal(first["weights"][name], first["resumed"][name]) for name in first["weights"])
     assert (tmp_path / "resumed" / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+def test_in_a_notebook_the_weights_come_back_to_the_module():
+    script = Path(__file__).with_name("forked_training.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr

@@ -85,7 +85,10 @@ def test_it_learns_a_line(make_line, make_batches):
     module, validation = make_line(), make_batches(seed=1)
     untrained = train(make_line(), make_batches(), validation, TrainingSettings(1, learning_rate=1e-30, **CPU))
     history = train(module, make_batches(), validation, TrainingSettings(30, learning_rate=0.05, **CPU))
-    assert history.losses("validation")[-1] < 0.7 * untrained.losses("validation")[0]
+    before, after = untrained.losses("validation")[0], history.losses("validation")[-1]
+    assert before is not None
+    assert after is not None
+    assert after < 0.7 * before
     assert history.stopped == "finished"
     assert not module.training
 
@@ -96,10 +99,10 @@ def test_same_seed_same_training_whatever_the_callers_random_numbers(make_line, 
         module = make_line()
         torch.manual_seed(other)
         np.random.seed(other)  # noqa: NPY002 - the global state is what must not matter
-        torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        torch_before, numpy_before = torch.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
         train(module, make_batches(), settings=TrainingSettings(2, **CPU))
         assert torch.equal(torch.get_rng_state(), torch_before)
-        assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+        assert repr(np.random.get_state()) == numpy_before  # noqa: NPY002
         outcomes.append(weights(module))
     assert same(*outcomes)
     module = make_line()
@@ -135,7 +138,7 @@ def test_validation_is_at_full_divergence_during_the_warm_up(make_line, make_bat
         TrainingSettings(2, learning_rate=1e-30, warmup_epochs=2, **CPU),
     )
     for record in history:
-        values = record["validation"]
+        values = record["validation"] or {}
         assert values["total"] == pytest.approx(values["fit"] + values["size"], rel=1e-6)
     assert history[0]["train"]["total"] < history[0]["train"]["fit"] + 0.6 * history[0]["train"]["size"]
 
@@ -145,7 +148,7 @@ def test_the_best_weights_by_validation_loss_come_back(make_batches):
     history = train(
         module, make_batches(), [next(iter(make_batches()))], TrainingSettings(4, schedule="constant", **CPU)
     )
-    assert (history.best_epoch, history.best["validation"]["total"]) == (2, 3.0)
+    assert history.best is history[1]
     assert module.weight.item() == pytest.approx(2 * 7 * 1e-3, rel=1e-3)
     assert history.losses("validation") == [5.0, 3.0, 4.0, 6.0]
 
@@ -233,8 +236,9 @@ def test_precision_reaches_the_module_and_leaves_the_data_alone(make_batches, pr
 def test_images_are_trained_channels_last_and_the_weights_come_back_contiguous():
     seen = []
     module = OpenGMVAE((2, 8, 8), 2, latent_dim=2, hidden=(8,), blocks=((1, 4), (1, 4)))
-    kernel = module.encoder.trunk[0].weight
-    module.encoder.trunk[0].register_forward_hook(
+    first = next(layer for layer in module.encoder.modules() if isinstance(layer, nn.Conv2d))
+    kernel = first.weight
+    first.register_forward_hook(
         lambda layer, inputs, out: seen.append(
             [t.is_contiguous(memory_format=torch.channels_last) for t in (*inputs, kernel)]
         )

@@ -124,7 +124,7 @@ def test_batches_that_cannot_be_counted_or_shared_are_refused():
             yield from range(3)
 
     with pytest.raises(ValueError, match="train_batches is a generator without a length"):
-        Feed((b for b in []), "train_batches", CPU)
+        Feed((batch for batch in [None]), "train_batches", CPU)
     with pytest.raises(ValueError, match="validation_batches has no batch: give at least one sample"):
         Feed([], "validation_batches", CPU)
     with pytest.raises(ValueError, match="train_batches is a list, which cannot be shared among 2 processes"):

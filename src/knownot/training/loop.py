@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from knownot.training.checkpoint import Weights, snapshot
 from knownot.training.history import History
 from knownot.training.precision import choose_accelerator, choose_precision, has_image_convolutions
 from knownot.training.randomness import preserved_random_state
@@ -102,7 +102,7 @@ def train(
             precision=precision,
         )
 
-        def run(fabric: Fabric) -> tuple[History, Weights | None]:
+        def run(fabric: Fabric) -> tuple[History, bytes | None]:
             with preserved_random_state(fabric.device), _memory_format(module):
                 session = Session(
                     fabric, module, train_batches, validation_batches, settings, precision, seed, checkpoint_dir, resume
@@ -111,18 +111,25 @@ def train(
                     session.run(progress, on_epoch)
                 finally:
                     module.eval()
-                return session.history, snapshot(module) if _forked(fabric) else None
+                return session.history, _packed(module) if _forked(fabric) else None
 
         history, weights = fabric.launch(run)
     if weights is not None:
-        module.load_state_dict(weights)
-    module.eval()
+        module.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
+        module.eval()
     return history
 
 
 def _forked(fabric: Fabric) -> bool:
     """Whether the training ran in forked processes (a notebook), whose weights must be brought back."""
     return bool(getattr(fabric.strategy.launcher, "is_interactive_compatible", False))
+
+
+def _packed(module: nn.Module) -> bytes:
+    """Weights as bytes: a tensor sent to another process is gone when its own process ends."""
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    return buffer.getvalue()
 
 
 @contextmanager

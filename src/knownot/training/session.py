@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -188,7 +188,11 @@ class Session:
         return sums.read(gather=self._gather)
 
     def _gather(self, values: Tensor) -> Tensor:
-        return cast(Tensor, self.fabric.all_gather(values))
+        if self.fabric.world_size == 1:
+            return values
+        rows = [torch.empty_like(values) for _ in range(self.fabric.world_size)]
+        torch.distributed.all_gather(rows, values)
+        return torch.stack(rows)
 
     def _weights_are_finite(self) -> bool:
         return math.isfinite(nn.utils.get_total_norm([p.detach() for p in self.parameters]).item())
