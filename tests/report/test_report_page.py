@@ -310,6 +310,16 @@ def test_history_of_one_epoch_without_validation():
     assert "validation" not in svg
 
 
+def test_terms_that_are_always_zero_are_left_out(content):
+    history = [
+        {"epoch": e, "train": {"v-prior": 0.0, "w-prior": 1.0, "total": 1.0}, "validation": None} for e in (1, 2)
+    ]
+    assert figures.idle_terms(history) == ["v-prior"]
+    text = Outline(render(dataclasses.replace(content, history=history))).text
+    assert "Left out, since zero throughout: v-prior." in text
+    assert text.count("v-prior") == 1
+
+
 def test_writing_replaces_the_file_at_once(tmp_path, image_classifier, digits, monkeypatch):
     target = tmp_path / "new" / "report.html"
     X, y = digits[0][900:950], digits[1][900:950]

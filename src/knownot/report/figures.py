@@ -156,12 +156,10 @@ def _rate_chart(
         axes.fill_between(x, y, color=KNOWN, alpha=0.10, linewidth=0)
         axes.plot(x, y, color=KNOWN)
         axes.plot(*point, "o", color=INK, markersize=5.5, markeredgecolor=SURFACE, clip_on=False, zorder=5)
-        # Below the point and to its right the curve never comes; near the edges there is no room for it.
-        left, low = point[0] < 0.7, point[1] < 0.2
-        offset = (7 if left else 0, 10 if low else -9 if left else -20)
-        axes.annotate(
-            "threshold", point, offset, textcoords="offset points", ha="left" if left else "center", va="center"
-        )
+        # The curve only rises: below to the right of the point, and above to its left, there is none of it.
+        right = point[0] < 0.3 or (point[0] < 0.7 and point[1] > 0.2)
+        offset, side = ((7, -9), "left") if right else ((-6, 9), "right")
+        axes.annotate("threshold", point, offset, textcoords="offset points", ha=side, va="center")
         axes.set(xlabel="unknown accepted", ylabel=ylabel, xlim=(-0.01, 1.0), ylim=(0.0, 1.01))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
@@ -171,7 +169,8 @@ def _rate_chart(
 
 def training_chart(history: Sequence[dict[str, Any]], best_epoch: int | None) -> str:
     """One small chart for each loss term, training and validation."""
-    terms = [name for name, values in _terms(history).items() if np.isfinite(values[0]).any()]
+    idle = idle_terms(history)
+    terms = [name for name in _terms(history) if name not in idle] or idle
     columns = min(3, len(terms))
     rows = -(-len(terms) // columns)
 
@@ -187,6 +186,11 @@ def training_chart(history: Sequence[dict[str, Any]], best_epoch: int | None) ->
         figure.legend(handles, labels, loc="outside upper left", ncols=3)
 
     return _svg("training", (2.8 * max(columns, 2), 1.9 * rows + 0.3), draw)
+
+
+def idle_terms(history: Sequence[dict[str, Any]]) -> list[str]:
+    """Loss terms that are zero in every epoch, such as a prior over the one subcluster of a class."""
+    return [name for name, values in _terms(history).items() if not np.nan_to_num(np.concatenate(values)).any()]
 
 
 def _terms(history: Sequence[dict[str, Any]]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

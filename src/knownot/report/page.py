@@ -143,6 +143,7 @@ def _parts(content: ReportContent) -> dict[str, Any]:
         "reconstructions": views.reconstruction_strips(content),
         "samples": views.sample_strips(content),
         "shown_features": views.shown_features(content),
+        "idle_terms": figures.idle_terms(content.history),
         "negative_loss": _has_negative_loss(content),
         "payload": _json(scatter_payload(content)) if content.projections else None,
     }

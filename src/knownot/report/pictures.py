@@ -14,6 +14,9 @@ from PIL import Image
 # A base64 sheet of this many bytes stays well below 3 MB in the page.
 SHEET_BYTES = 1_100_000
 
+# Room for a colour image of 32 x 32 pixels without loss; larger ones become JPEG.
+PICTURE_BYTES = 3_500
+
 
 @dataclass(frozen=True)
 class SpriteSheet:
@@ -68,7 +71,7 @@ def picture(image: NDArray[np.uint8], largest: int) -> Image.Image:
 def data_uri(image: NDArray[Any], largest: int = 96) -> str:
     """One image (H, W, C) as a data URI: PNG, or JPEG where that is much smaller."""
     shown = picture(as_uint8(image[None])[0], largest)
-    return _smallest(shown, 6_000)
+    return _smallest(shown, PICTURE_BYTES)
 
 
 def sprite_sheet(images: NDArray[Any], largest: int = 48) -> SpriteSheet:
