@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
-from knownot.cli.demo import known_digits
+from knownot.cli.demo import known_digits, one_thread
 
 pytest.importorskip("jinja2")
 
@@ -13,6 +14,13 @@ def test_only_the_digits_0_to_5_are_learned():
     train, test = known_digits()
     assert set(train.labels.tolist()) == set(range(6))
     assert set(test.labels.tolist()) == set(range(10))
+
+
+def test_the_number_of_threads_comes_back():
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_json_is_one_object_with_what_was_found(run, tmp_path):
@@ -30,14 +38,14 @@ def test_json_is_one_object_with_what_was_found(run, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_tells_known_from_unknown(run, tmp_path):
-    """A floor that a broken model cannot pass."""
-    result = run("demo", "--json", "--quiet", "--out", tmp_path)
+    """A floor that a broken model cannot pass, after a third of the demo's epochs."""
+    result = run("demo", "--json", "--quiet", "--epochs", 70, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert facts["accuracy"] > 0.95
-    assert facts["auroc"] > 0.9
+    assert facts["auroc"] > 0.85
     assert facts["acceptance"] > 0.85
-    assert facts["rejection"] > 0.5
+    assert facts["rejection"] > 0.3
 
 
 def test_a_file_in_the_way_is_not_overwritten(run, tmp_path):

@@ -24,7 +24,7 @@ EXAMPLES = """[bold]Examples[/]
   knownot fit mnist --known 0,1,2,3,4,5 --epochs 20 --report report.html
   knownot fit mnist --groups even=0+2,odd=1+3 --subclusters 2
   knownot fit wine.csv --label cultivar --accept 0.99 --json
-  knownot fit cifar10 --known cat,dog --checkpoint run1     then, after an interruption, add --resume
+  knownot fit cifar10 --known cat,dog --checkpoint run1 --resume
 """
 
 MODEL, TRAINING, DATA, OUTPUT = "Model", "Training", "Data", "Output"
@@ -47,7 +47,13 @@ def command(
     ] = 0.2,
     unreadable: options.UnreadableFiles = options.Unreadable.refuse,
     rule: Annotated[
-        options.Rule, typer.Option("--rule", help="How an embedding is judged.", rich_help_panel=MODEL)
+        options.Rule,
+        typer.Option(
+            "--rule",
+            metavar="RULE",
+            help=f"How an embedding is judged: {', '.join(options.Rule)}.",
+            rich_help_panel=MODEL,
+        ),
     ] = options.Rule.evidence,
     accept: Annotated[
         float,
@@ -70,22 +76,29 @@ def command(
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", help="Passes over the samples.", rich_help_panel=TRAINING)
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Decides all that is random.", rich_help_panel=TRAINING)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Decides all that is random.", rich_help_panel=TRAINING)
+    ] = 0,
     precision: Annotated[
-        str, typer.Option("--precision", help="auto, 32-true or bf16-mixed.", rich_help_panel=TRAINING)
+        str, typer.Option("--precision", metavar="NAME", help="auto, 32-true or bf16-mixed.", rich_help_panel=TRAINING)
     ] = "auto",
     accelerator: Annotated[
-        str, typer.Option("--accelerator", help="auto, cpu, cuda or mps.", rich_help_panel=TRAINING)
+        str, typer.Option("--accelerator", metavar="NAME", help="auto, cpu, cuda or mps.", rich_help_panel=TRAINING)
     ] = "auto",
     devices: Annotated[
         int, typer.Option("--devices", metavar="N", help="Devices to train on.", rich_help_panel=TRAINING)
     ] = 1,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", metavar="DIR", help="Save the training there.", rich_help_panel=TRAINING),
+        typer.Option(
+            "--checkpoint", metavar="DIR", help="Save the training there, epoch by epoch.", rich_help_panel=TRAINING
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint.", rich_help_panel=TRAINING)
+        bool,
+        typer.Option(
+            "--resume", metavar=" ", help="Go on from the checkpoint, if there is one.", rich_help_panel=TRAINING
+        ),
     ] = False,
     model: Annotated[
         Path,

@@ -58,6 +58,7 @@ UnreadableFiles = Annotated[
     Unreadable,
     typer.Option(
         "--unreadable",
+        metavar="refuse|skip",
         help="Images that cannot be read: stop before training, or go on without.",
         rich_help_panel="Data",
     ),
@@ -68,6 +69,8 @@ ReportFile = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="One JSON object on stdout, nothing else there.", rich_help_panel="Output"),
+    typer.Option(
+        "--json", metavar=" ", help="One JSON object on stdout, nothing else there.", rich_help_panel="Output"
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel="Output")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar=" ", help="No progress.", rich_help_panel="Output")]

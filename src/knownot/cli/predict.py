@@ -74,6 +74,8 @@ def command(
     if out is not None:
         write_columns(out, columns)
     facts = summary(columns, fitted.classes_.tolist(), fdr)
+    if fdr is not None:
+        facts["smallest_p_value"] = 1 / (len(fitted.threshold_.scores_) + 1)
     facts = {"model": str(model), "source": source, "out": None if out is None else str(out), **facts}
     if out is None:
         facts["predictions"] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -122,15 +124,22 @@ def _shown(facts: dict[str, Any], columns: dict[str, list[Any]], out: Path | Non
     if out is None:
         parts.append(indented(_first(columns)))
     if "discoveries" in facts:
-        parts.append(
-            indented(
-                f"[value]{facts['discoveries']:,}[/] discoveries: surely unknown, "
-                f"with at most {percent(facts['fdr'])} mistakes expected among them"
-            )
-        )
+        parts.append(indented(_discoveries(facts)))
     if out is not None:
         parts.append(indented(f"[aside]Written to[/]  [path]{out}[/]"))
     return parts
+
+
+def _discoveries(facts: dict[str, Any]) -> str:
+    text = (
+        f"[value]{facts['discoveries']:,}[/] discoveries: surely unknown, "
+        f"at most {percent(facts['fdr'])} of them by mistake"
+    )
+    if facts["discoveries"]:
+        return text
+    return (
+        text + f"\n[aside]p-values of this model are never below {facts['smallest_p_value']:.2g}: calibrate on more[/]"
+    )
 
 
 def _counts(facts: dict[str, Any]) -> Table:
