@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from knownot.data import InMemoryBatches, check_labels
-from knownot.estimators.inputs import Scaling, chunks, hold_out, read_samples
+from knownot.estimators.inputs import Scaling, chunks, halves, hold_out, read_samples
 from knownot.estimators.persistence import pack
 from knownot.estimators.saving import save_model
 from knownot.modules import OpenSetModule
@@ -155,12 +155,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
         held = read_samples(self, validation[0], reset=False)
         held_codes = self._codes(check_labels(validation[1], len(held)), "validation")
-        order = random.permutation(len(held))
-        order = order[np.argsort(held_codes[order], kind="stable")]
-        halves = [np.sort(order[0::2]), np.sort(order[1::2])]
-        if not len(halves[1]):
+        if len(held) < 2:
             raise ValueError(f"validation holds {len(held)} samples: give at least two.")
-        return [(samples, codes), *((held[i], held_codes[i]) for i in halves)]
+        return [(samples, codes), *((held[i], held_codes[i]) for i in halves(held_codes))]
 
     def _codes(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
         foreign = sorted(set(np.unique(labels).tolist()) - set(self.classes_.tolist()), key=str)

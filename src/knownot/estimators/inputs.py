@@ -23,7 +23,7 @@ IMAGE_CHUNK = 512
 
 def is_image_input(X: Any) -> bool:
     """Whether X has the shape of images: three or four axes."""
-    return len(getattr(X, "shape", np.shape(X))) in (3, 4)
+    return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) in (3, 4)
 
 
 def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Tensor | NDArray[Any]:
@@ -98,7 +98,8 @@ class Scaling:
         """Samples as the module takes them: images unchanged, tables standardised, float32."""
         if isinstance(X, Tensor):
             return X
-        assert self.mean is not None and self.std is not None
+        if self.mean is None or self.std is None:
+            raise TypeError("a scaling fitted on images has no columns to standardise")
         return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
 
     def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
@@ -153,4 +154,16 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
     n_held = min(max(2, round(fraction * len(y))), len(y) // 2)
     places = ((np.arange(n_held) + 0.5) * len(y) / max(n_held, 1)).astype(int)
     held = order[places]
-    return [np.sort(np.delete(order, places)), np.sort(held[0::2]), np.sort(held[1::2])]
+    return [np.sort(np.delete(order, places)), *(np.sort(held[half]) for half in halves(y[held]))]
+
+
+def halves(y: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Indices of two halves with the classes in proportion: every other sample in order of class.
+
+    Examples
+    --------
+    >>> [half.tolist() for half in halves(np.array([0, 1, 0, 1]))]
+    [[0, 1], [2, 3]]
+    """
+    order = np.argsort(y, kind="stable")
+    return [np.sort(order[0::2]), np.sort(order[1::2])]

@@ -23,6 +23,7 @@ from knownot.networks import ConvDecoder, ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import (
     LOG_TWO_PI,
+    at_least_float32,
     diagonal_gaussian,
     kl_standard_normal,
     make_likelihood,
@@ -50,7 +51,7 @@ class StyleEncoder(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(x)
         one_hot = F.one_hot(y, self.n_classes).to(features.dtype)
-        mean, log_variance = self.head(torch.cat([features, one_hot], -1)).chunk(2, -1)
+        mean, log_variance = at_least_float32(self.head(torch.cat([features, one_hot], -1))).chunk(2, -1)
         return mean, soft_bound(log_variance)
 
 
@@ -170,7 +171,7 @@ class OpenGMVAE(OpenSetModule):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), each (N, d)."""
-        mean, log_variance = self.encoder(x).float().chunk(2, -1)
+        mean, log_variance = at_least_float32(self.encoder(x)).chunk(2, -1)
         return mean, soft_bound(log_variance)
 
     def embed(self, x: Tensor) -> Tensor:
@@ -181,7 +182,7 @@ class OpenGMVAE(OpenSetModule):
 
     def components(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances of p(z|w,y,v) for all components, each (..., sum K, d)."""
-        parameters = self.prior(w).float().unflatten(-1, (self.n_components, 2, self.latent_dim))
+        parameters = at_least_float32(self.prior(w)).unflatten(-1, (self.n_components, 2, self.latent_dim))
         return parameters[..., 0, :], soft_bound(parameters[..., 1, :])
 
     def decode(self, z: Tensor) -> Independent:
@@ -250,7 +251,8 @@ class OpenGMVAE(OpenSetModule):
 
     def sample(self, y: Tensor) -> Tensor:
         """One mean image or row of each class index in y, z drawn from the class's prior."""
-        means, log_variances = self.components(torch.randn(len(y), self.style_dim, device=y.device))
+        w = torch.randn(len(y), self.style_dim, device=y.device, dtype=self.style_draws.dtype)
+        means, log_variances = self.components(w)
         counts = self.component_mask.sum(1)[y]
         v = (torch.rand(len(y), device=y.device) * counts).long().clamp_max(counts - 1)
         rows, own = torch.arange(len(y), device=y.device), self.component_index[y, v]
@@ -271,7 +273,7 @@ class OpenGMVAE(OpenSetModule):
         mean, log_variance = self.posterior(batch.x)
         q_z = diagonal_gaussian(mean, log_variance)
         z = q_z.rsample()
-        w_mean, w_log_variance = (t.float() for t in self.style_encoder(batch.x, batch.y))
+        w_mean, w_log_variance = self.style_encoder(batch.x, batch.y)
         w = diagonal_gaussian(w_mean, w_log_variance).rsample()
 
         log_p = self._log_components(z, w, batch.y)
@@ -303,6 +305,6 @@ class OpenGMVAE(OpenSetModule):
 
     def _class_term(self, z: Tensor, y: Tensor) -> Tensor:
         """-log p(y|z,w) with w from its prior, (N,)."""
-        means, log_variances = self.components(torch.randn(len(z), self.style_dim, device=z.device))
+        means, log_variances = self.components(torch.randn(len(z), self.style_dim, dtype=z.dtype, device=z.device))
         log_p = diagonal_gaussian(means, log_variances).log_prob(z[:, None])
         return F.cross_entropy(self.log_class_mixture(log_p), y, reduction="none")

@@ -2,6 +2,7 @@
 
 from knownot.probability.gaussian import (
     LOG_TWO_PI,
+    at_least_float32,
     diagonal_gaussian,
     kl_standard_normal,
     pairwise_log_prob,
@@ -24,6 +25,7 @@ __all__ = [
     "GreyBernoulli",
     "TruncatedGaussianLikelihood",
     "TruncatedNormal",
+    "at_least_float32",
     "diagonal_gaussian",
     "kl_standard_normal",
     "log_mass_unit_interval",

@@ -11,6 +11,18 @@ from torch.distributions import Independent, Normal
 LOG_TWO_PI = math.log(2.0 * math.pi)
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Raise half precision to float32; leave float32 and float64 as they are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def soft_bound(log_variance: Tensor, bound: float = 20.0) -> Tensor:
     """Bound a log-variance smoothly to (-bound, bound).
 
@@ -35,8 +47,7 @@ def soft_bound(log_variance: Tensor, bound: float = 20.0) -> Tensor:
     >>> soft_bound(torch.tensor([0.0, 1e6]))
     tensor([ 0., 20.])
     """
-    log_variance = log_variance.to(torch.promote_types(log_variance.dtype, torch.float32))
-    return bound * torch.tanh(log_variance / bound)
+    return bound * torch.tanh(at_least_float32(log_variance) / bound)
 
 
 def diagonal_gaussian(mean: Tensor, log_variance: Tensor) -> Independent:
@@ -60,9 +71,8 @@ def diagonal_gaussian(mean: Tensor, log_variance: Tensor) -> Independent:
     >>> q.log_prob(torch.zeros(2, 3))
     tensor([-2.7568, -2.7568])
     """
-    dtype = torch.promote_types(mean.dtype, torch.float32)
-    std = torch.exp(0.5 * log_variance.to(dtype))
-    return Independent(Normal(mean.to(dtype), std, validate_args=False), 1, validate_args=False)
+    std = torch.exp(0.5 * at_least_float32(log_variance))
+    return Independent(Normal(at_least_float32(mean), std, validate_args=False), 1, validate_args=False)
 
 
 def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -82,8 +92,7 @@ def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> kl_standard_normal(torch.ones(2), torch.zeros(2))
     tensor(1.)
     """
-    dtype = torch.promote_types(mean.dtype, torch.float32)
-    mean, log_variance = mean.to(dtype), log_variance.to(dtype)
+    mean, log_variance = at_least_float32(mean), at_least_float32(log_variance)
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(-1)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, constraints
 from torch.special import log_ndtr, ndtr, ndtri
 
-from knownot.probability.gaussian import LOG_TWO_PI, soft_bound
+from knownot.probability.gaussian import LOG_TWO_PI, at_least_float32, soft_bound
 
 
 class GreyBernoulli(Bernoulli):
@@ -99,8 +99,7 @@ class TruncatedNormal(Distribution):
     has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
-        dtype = torch.promote_types(loc.dtype, torch.float32)
-        self.loc, self.scale = torch.broadcast_tensors(loc.to(dtype), scale.to(dtype))
+        self.loc, self.scale = torch.broadcast_tensors(at_least_float32(loc), at_least_float32(scale))
         super().__init__(self.loc.shape, validate_args=False)
 
     @property
@@ -145,7 +144,7 @@ class BernoulliLikelihood(Likelihood):
 
     def forward(self, decoded: Tensor) -> Independent:
         """Decoder output (N, ...) to a distribution with batch shape (N,)."""
-        return Independent(GreyBernoulli(logits=decoded.float()), decoded.dim() - 1, validate_args=False)
+        return Independent(GreyBernoulli(logits=at_least_float32(decoded)), decoded.dim() - 1, validate_args=False)
 
     def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
         """Loss of x less that of a perfect reconstruction, (N,): the sum of KL(x || mean) over pixels."""
@@ -171,12 +170,12 @@ class TruncatedGaussianLikelihood(Likelihood):
     def forward(self, decoded: Tensor) -> Independent:
         """Decoder output (N, ...) to a distribution with batch shape (N,)."""
         std = torch.exp(0.5 * soft_bound(self.log_variance))
-        return Independent(TruncatedNormal(decoded.float(), std), decoded.dim() - 1, validate_args=False)
+        return Independent(TruncatedNormal(at_least_float32(decoded), std), decoded.dim() - 1, validate_args=False)
 
     def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
         """Half the squared error over the variance, (N,), the truncation left out."""
         precision = torch.exp(-soft_bound(self.log_variance))
-        return 0.5 * precision * (x - decoded.float()).square().flatten(1).sum(1)
+        return 0.5 * precision * (x - at_least_float32(decoded)).square().flatten(1).sum(1)
 
 
 class GaussianLikelihood(Likelihood):
@@ -197,13 +196,13 @@ class GaussianLikelihood(Likelihood):
     def forward(self, decoded: Tensor) -> Independent:
         """Decoder output (N, ...) to a distribution with batch shape (N,)."""
         std = torch.exp(0.5 * soft_bound(self.log_variance))
-        normal = Normal(decoded.float(), std.expand_as(decoded), validate_args=False)
+        normal = Normal(at_least_float32(decoded), std.expand_as(decoded), validate_args=False)
         return Independent(normal, decoded.dim() - 1, validate_args=False)
 
     def deviance(self, decoded: Tensor, x: Tensor) -> Tensor:
         """Half the squared error over the variances, (N,)."""
         precision = torch.exp(-soft_bound(self.log_variance))
-        return 0.5 * (precision * (x - decoded.float()).square()).flatten(1).sum(1)
+        return 0.5 * (precision * (x - at_least_float32(decoded)).square()).flatten(1).sum(1)
 
 
 def make_likelihood(name: str, event_shape: tuple[int, ...]) -> Likelihood:

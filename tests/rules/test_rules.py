@@ -1,0 +1,214 @@
+"""Rules against brute force and scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from knownot.rules import (
+    RULE_NAMES,
+    CombinedEvidence,
+    Likelihood,
+    NearestCentroid,
+    NearestCentroidUncertainty,
+    Neighbours,
+    Surprise,
+    make_rule,
+    nearest,
+)
+
+
+def clusters(n=300, d=3, seed=0, centres=((0, 0, 0), (6, 0, 0), (0, 6, 0))):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(n) % len(centres)
+    return torch.tensor(centres).float()[y] + torch.randn(n, d, generator=generator), y
+
+
+def some_evidence(z, seed=0):
+    """Evidence as a module would supply it, for three unit Gaussians."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.tensor([[0.0, 0, 0], [6, 0, 0], [0, 6, 0]])
+    density = -0.5 * torch.cdist(z, centres).square().double()
+    return {
+        "class log-density": density,
+        "posterior log-density": torch.zeros(len(z)),
+        "deviance": torch.rand(len(z), generator=generator) + 1.0,
+        "relative error": torch.rand(len(z), generator=generator) + 0.1,
+    }
+
+
+def test_nearest_centroid_is_the_distance_to_the_class_means():
+    z, y = clusters()
+    classes, knownness = NearestCentroid().fit(z, y).score(z)
+    means = torch.stack([z[y == c].mean(0) for c in range(3)])
+    distances = torch.cdist(z, means)
+    torch.testing.assert_close(knownness, -distances.min(1).values)
+    assert (classes == distances.argmin(1)).all()
+
+
+def test_uncertainty_is_algorithm_2_by_hand():
+    z, y = clusters()
+    rule = NearestCentroidUncertainty(n_subclusters=(2, 1, 1)).fit(z, y)
+    assert rule.owners_.tolist() == [0, 0, 1, 2]
+    _, knownness = rule.score(z)
+    for i in (0, 7, 123):
+        distances = sorted(float((z[i] - c).norm()) for c in rule.centroids_)
+        expected = distances[0] / (sum(distances[1:]) / 3)
+        assert float(knownness[i]) == pytest.approx(-expected, rel=1e-5)
+
+
+def test_uncertainty_is_one_at_equal_distance_and_zero_on_a_centroid():
+    z, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
+    _, knownness = NearestCentroidUncertainty().fit(z, y).score(torch.tensor([[0.0], [1.0]]))
+    assert knownness.tolist() == [-1.0, -0.0]
+
+
+def test_uncertainty_with_one_centroid_is_refused():
+    with pytest.raises(ValueError, match="one class with one subcluster has a single centroid: use rule='nc-d'"):
+        NearestCentroidUncertainty().fit(torch.randn(5, 2), torch.zeros(5, dtype=torch.int64))
+
+
+def test_subclusters_are_found_inside_a_class():
+    z = torch.cat([torch.randn(100, 2) - 20, torch.randn(100, 2) + 20])
+    rule = NearestCentroid(n_subclusters=2).fit(z, torch.zeros(200, dtype=torch.int64))
+    assert sorted(rule.centroids_.mean(1).round().tolist()) == [-20.0, 20.0]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_neighbours_are_those_of_scikit_learn_also_far_from_the_origin(offset):
+    z, _ = clusters(500, seed=1)
+    queries, _ = clusters(90, seed=2)
+    distances, indices = nearest(queries + offset, z + offset, k=5, chunk=32)
+    expected, where = (
+        NearestNeighbors(n_neighbors=5, algorithm="brute")
+        .fit((z + offset).double())
+        .kneighbors((queries + offset).double())
+    )
+    np.testing.assert_allclose(distances, expected, rtol=1e-3, atol=2e-3)
+    if offset == 0.0:
+        assert (indices.numpy() == where).all()
+
+
+def test_neighbour_classes_are_those_of_scikit_learn():
+    z, y = clusters(300, seed=3, centres=((0, 0, 0), (2, 0, 0), (0, 2, 0)))
+    queries, _ = clusters(200, seed=4, centres=((0, 0, 0), (2, 0, 0), (0, 2, 0)))
+    classes, _ = Neighbours(k=5).fit(z, y).score(queries)
+    peer = KNeighborsClassifier(5).fit(z, y).predict_proba(queries)
+    clear = np.sort(peer, 1)[:, -1] > np.sort(peer, 1)[:, -2]  # where the votes do not tie
+    assert clear.mean() > 0.8
+    assert (classes.numpy()[clear] == peer.argmax(1)[clear]).all()
+
+
+def test_a_tie_of_votes_goes_to_the_nearer_class():
+    z, y = torch.tensor([[0.0], [0.2], [5.0], [5.2]]), torch.tensor([0, 0, 1, 1])
+    assert Neighbours(k=4).fit(z, y).score(torch.tensor([[1.0], [4.5]]))[0].tolist() == [0, 1]
+
+
+def test_a_training_point_is_at_distance_zero_from_itself():
+    z, y = clusters(200)
+    z = z + 1000.0
+    assert nearest(z, z, k=1)[0].abs().max() == 0.0
+    assert Neighbours(k=1).fit(z, y).score(z)[1].max() == 0.0
+
+
+def test_fewer_references_keep_the_shares_of_the_classes():
+    z, y = clusters(900)
+    y = torch.where(y == 2, 1, y)
+    rule = Neighbours(max_references=90).fit(z, y)
+    assert torch.bincount(rule.labels_).tolist() == [30, 60]
+    assert len(torch.unique(rule.references_, dim=0)) == 90
+
+
+def test_likelihood_is_the_sum_of_its_parts():
+    evidence = {
+        "class log-density": torch.tensor([[-1.0, -3.0], [-5.0, -2.0]]),
+        "posterior log-density": torch.tensor([0.5, 0.25]),
+        "deviance": torch.tensor([10.0, 20.0]),
+    }
+    rule = Likelihood().fit(torch.zeros(2, 1), torch.tensor([0, 1]), evidence)
+    classes, knownness = rule.score(torch.zeros(2, 1), evidence)
+    assert classes.tolist() == [0, 1]
+    assert knownness.tolist() == [-1.0 - 0.5 - 10.0, -2.0 - 0.25 - 20.0]
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=20, max_size=300), st.lists(st.floats(-1e4, 1e4), min_size=2))
+def test_surprise_never_rises_with_the_score(reference, scores):
+    surprise = Surprise.fit(torch.tensor(reference))
+    ordered = surprise(torch.tensor(sorted(scores)))
+    assert (ordered.diff() <= 1e-6 * (1 + ordered[:-1].abs())).all()
+    assert (ordered >= -1e-9).all()
+
+
+def test_surprise_is_minus_the_log_of_the_share_below():
+    reference = torch.randn(5000, generator=torch.Generator().manual_seed(0)).double()
+    for share in (0.02, 0.1, 0.3, 0.9):
+        score = torch.quantile(reference, share)
+        assert float(Surprise.fit(reference)(score[None])) == pytest.approx(-np.log(share), abs=0.12)
+
+
+def test_combined_evidence_uses_every_part():
+    """Samples that are odd in one part only are refused, whichever part it is."""
+    z, y = clusters(3000)
+    rule = CombinedEvidence().fit(z, y, some_evidence(z))
+    held, held_y = clusters(1500, seed=5)
+    rule.calibrate(held, held_y, some_evidence(held, 5))
+    test, _ = clusters(600, seed=6)
+    usual = rule.evaluate(test, some_evidence(test, 6)).knownness
+    odd_pixels = some_evidence(test, 6) | {"deviance": torch.full((600,), 4.0)}
+    odd_error = some_evidence(test, 6) | {"relative error": torch.full((600,), 4.0)}
+    far = test + torch.tensor([0.0, 0.0, 7.0])
+    for odd in (
+        rule.evaluate(test, odd_pixels).knownness,
+        rule.evaluate(test, odd_error).knownness,
+        rule.evaluate(far, some_evidence(far, 6)).knownness,
+    ):
+        assert roc_auc_score(np.repeat([1, 0], 600), torch.cat([usual, odd])) > 0.97
+
+
+def test_combined_evidence_needs_its_evidence_and_its_scale():
+    z, y = clusters()
+    with pytest.raises(ValueError, match=r"needs the evidence \['class log-density', 'deviance'\]"):
+        CombinedEvidence().fit(z, y)
+    rule = CombinedEvidence().fit(z, y, some_evidence(z))
+    with pytest.raises(ValueError, match="no scale yet: call calibrate with held-out known samples"):
+        rule.score(z, some_evidence(z))
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_every_rule_comes_back_from_its_state(name):
+    z, y = clusters()
+    rule = make_rule(name, 2).fit(z, y, some_evidence(z)).calibrate(z, y, some_evidence(z))
+    copy = make_rule(name, 2).restore(rule.state())
+    for ours, theirs in zip(rule.evaluate(z, some_evidence(z)), copy.evaluate(z, some_evidence(z)), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_every_rule_finds_the_classes_and_calls_far_samples_unknown(name):
+    z, y = clusters()
+    rule = make_rule(name, 1).fit(z, y, some_evidence(z)).calibrate(z, y, some_evidence(z))
+    classes, known = rule.score(z, some_evidence(z))
+    assert (classes == y).float().mean() > 0.97
+    far = torch.tensor([[3.0, 3.0, 9.0]]).repeat(50, 1)
+    _, unknown = rule.score(far, some_evidence(far))
+    assert roc_auc_score([1] * 300 + [0] * 50, torch.cat([known, unknown])) > 0.9
+
+
+def test_temperature_calibrates_probabilities():
+    """Logits three times too large are divided by about three."""
+    generator = torch.Generator().manual_seed(0)
+    true_logits = torch.randn(4000, 3, generator=generator)
+    y = torch.distributions.Categorical(logits=true_logits).sample()
+    evidence = some_evidence(torch.zeros(4000, 3)) | {"class log-density": 3.0 * true_logits.double()}
+    rule = Likelihood().fit(true_logits, y, evidence).calibrate(true_logits, y, evidence)
+    assert rule.temperature == pytest.approx(3.0, rel=0.15)
+    probabilities = rule.predict_proba(rule.evaluate(true_logits, evidence))
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(4000).double())
+
+
+def test_an_unknown_rule_is_refused_with_the_names():
+    with pytest.raises(ValueError, match="rule='evt' is not known: use one of 'evidence', 'nc-d'"):
+        make_rule("evt")

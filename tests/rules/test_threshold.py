@@ -1,0 +1,92 @@
+"""Thresholds: the conformal guarantee, p-values, and the best F1 by brute force."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+from sklearn.metrics import f1_score
+
+from knownot.rules import ConformalThreshold, f1_threshold, quantile_threshold
+
+
+@pytest.mark.parametrize("n", [19, 50, 333])
+@pytest.mark.parametrize("accept", [0.8, 0.95])
+def test_conformal_guarantee_over_200_random_splits(n, accept):
+    """Mean acceptance of new samples lies in [accept, accept + 1/(n+1)], up to the error of 200 splits."""
+    random = np.random.default_rng(n)
+    rates = []
+    for _ in range(200):
+        scores = random.standard_cauchy(n + 500)
+        threshold = ConformalThreshold(accept).fit(scores[:n])
+        rates.append((scores[n:] >= threshold.offset_).mean())
+    error = np.std(rates, ddof=1) / np.sqrt(200)
+    assert accept - 3 * error <= np.mean(rates) <= accept + 1 / (n + 1) + 3 * error
+
+
+def test_p_values_are_superuniform_on_known_samples():
+    random = np.random.default_rng(0)
+    p = np.concatenate(
+        [ConformalThreshold().fit(random.normal(size=99)).p_values(random.normal(size=50)) for _ in range(200)]
+    )
+    for level in (0.01, 0.05, 0.2, 0.5):
+        assert (p <= level).mean() <= level + 0.01
+
+
+def test_a_p_value_is_small_exactly_where_the_sample_is_refused():
+    random = np.random.default_rng(1)
+    threshold = ConformalThreshold(0.9).fit(random.normal(size=200).round(1))
+    new = random.normal(size=1000).round(1)
+    assert ((threshold.p_values(new) <= 0.1 + 1e-12) == (new < threshold.offset_)).all()
+
+
+def test_false_discoveries_are_controlled_over_a_batch():
+    """Among what is called unknown at level 20 %, at most 20 % are known, on average."""
+    random = np.random.default_rng(2)
+    shares = []
+    for _ in range(100):
+        threshold = ConformalThreshold().fit(random.normal(size=1000))
+        scores = np.concatenate([random.normal(size=180), random.normal(-5, 1, size=20)])
+        called = false_discovery_control(threshold.p_values(scores)) <= 0.2
+        shares.append(called[:180].sum() / max(called.sum(), 1))
+    assert np.mean(shares) < 0.2 + 3 * np.std(shares) / 10
+
+
+def test_too_few_calibration_samples_accept_all_and_say_so():
+    with pytest.warns(UserWarning, match="18 calibration samples are too few .* at least 19"):
+        threshold = ConformalThreshold(0.95).fit(np.arange(18))
+    assert threshold.offset_ == -np.inf
+    assert ConformalThreshold(0.95).fit(np.arange(19)).offset_ == 0.0
+
+
+@pytest.mark.parametrize("accept", [0.5, 0.9, 0.95, 1.0])
+def test_the_quantile_accepts_at_least_the_share_and_no_sample_more_than_needed(accept):
+    scores = np.random.default_rng(3).normal(size=137)
+    rate = (scores >= quantile_threshold(scores, accept)).mean()
+    assert accept <= rate < accept + 1 / 137
+
+
+def test_best_f1_is_that_of_a_search_over_all_thresholds():
+    random = np.random.default_rng(4)
+    true, scores, unknown = random.integers(0, 3, 80), random.normal(1, 1, 80).round(1), random.normal(size=60).round(1)
+    predicted = np.where(random.random(80) < 0.8, true, (true + 1) % 3)
+    y_true = np.concatenate([true, np.full(60, -1)])
+    every = np.concatenate([scores, unknown])
+    chosen = np.concatenate([predicted, np.zeros(60, int)])
+
+    def f1(threshold):
+        return f1_score(y_true, np.where(every >= threshold, chosen, -1), labels=[-1, 0, 1, 2], average="macro")
+
+    best = max(f1(t) for t in [*np.unique(every), np.inf])
+    assert f1(f1_threshold(scores, true, predicted, unknown)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("accept", [0.0, -0.1, 1.2, 95])
+def test_impossible_rates_are_refused(accept):
+    with pytest.raises(ValueError, match="is no acceptance rate"):
+        ConformalThreshold(accept)
+
+
+def test_scores_that_cannot_calibrate_are_refused():
+    with pytest.raises(ValueError, match="no scores of known samples"):
+        ConformalThreshold().fit([])
+    with pytest.raises(ValueError, match="1 of 2 calibration scores are NaN"):
+        ConformalThreshold().fit([1.0, np.nan])
