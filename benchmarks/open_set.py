@@ -1,0 +1,221 @@
+"""Quality beside what a user would try first: k-NN on raw pixels, in the same run.
+
+    KNOWNOT_DATA=... python benchmarks/open_set.py run fashion-mnist --seeds 0 1 2
+    KNOWNOT_DATA=... python benchmarks/open_set.py run mnist-even-odd --seeds 0 1 2
+    python benchmarks/open_set.py table
+
+One training a seed; every rule reads the same embeddings. Each seed is written to
+``results/open-set/`` as soon as it is done, and one that is there is not run again. The splits are
+the paper's (validation cut from the training set by the seed, test set whole). Weights and the
+scales of the default rule are chosen on half of the validation knowns, acceptance thresholds on
+the other half, the thresholds of macro-F1 on validation knowns and unknowns (the paper's
+protocol: for each number Q of unknown classes, and their mean). The test set chooses nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import knownot
+from knownot import GMVAEClassifier
+from knownot.data import PROTOCOLS, load_named, open_set_partition
+from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, open_macro_f1, oscr
+from knownot.estimators.inputs import halves
+from knownot.rules import ConformalThreshold, f1_threshold, make_rule, nearest
+
+RESULTS = Path(__file__).parent.parent / "results" / "open-set"
+# What differs from the estimator's defaults: only the number of subclusters, which the problem states.
+SETTINGS: dict[str, dict[str, Any]] = {"fashion-mnist": {}, "mnist-even-odd": {"n_subclusters": 2}}
+RULES = ("nc-d", "nc-u", "neighbours", "likelihood", "evidence")
+ACCEPT = 0.95
+
+Scored = tuple[np.ndarray, np.ndarray]
+
+
+def pixels(metric: str, train: Any, parts: list[np.ndarray], k: int = 5) -> list[Scored]:
+    """Nearest class and knownness of each part by k-NN on raw pixels."""
+
+    def flat(x: np.ndarray) -> torch.Tensor:
+        rows = torch.from_numpy(x.reshape(len(x), -1)).float() / 255.0
+        return torch.nn.functional.normalize(rows) if metric == "cosine" else rows
+
+    references, labels = flat(train.x), torch.from_numpy(train.codes)
+    scored = []
+    for x in parts:
+        distances, indices = nearest(flat(x), references, k, chunk=512)
+        classes = labels[indices].mode(1).values
+        scored.append((classes.numpy(), -distances.mean(1).double().numpy()))
+    return scored
+
+
+def measure(data: dict[str, Any], selection: Scored, calibration: Scored, unknown: Scored, test: Scored) -> dict:
+    """All numbers of one method."""
+    codes, labels, names = data["test_codes"], data["test_labels"], data["unknown_classes"]
+    known = codes >= 0
+    classes, scores = test
+    thresholds, per_q = [], []
+    held = (np.concatenate([selection[0], calibration[0]]), np.concatenate([selection[1], calibration[1]]))
+    for q in range(len(names) + 1):
+        chosen = np.isin(data["unknown_labels"], names[:q])
+        thresholds.append(f1_threshold(held[1], data["held_codes"], held[0], unknown[1][chosen]))
+    for q in range(len(names) + 1):
+        keep = known | np.isin(labels, names[:q])
+        rows = []
+        for threshold in (thresholds[q], float(np.mean(thresholds))):
+            predicted = np.where(scores >= threshold, classes, -1)
+            rows.append(open_macro_f1(codes[keep], predicted[keep]))
+        per_q.append(rows)
+    offset = ConformalThreshold(ACCEPT).fit(calibration[1]).offset_
+    return {
+        "auroc": auroc(known, scores),
+        "oscr": oscr(known, classes == codes, scores),
+        "accuracy": closed_set_accuracy(codes[known], classes[known]),
+        "acceptance": float((scores[known] >= offset).mean()),
+        "rejection": float((scores[~known] < offset).mean()),
+        "f1": [row[0] for row in per_q],
+        "f1_mean_threshold": [row[1] for row in per_q],
+        "thresholds": thresholds,
+    }
+
+
+def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Train once with this seed and score every rule and both pixel baselines."""
+    started = time.time()
+    protocol = PROTOCOLS[f"open-gmvae/{name}"]
+    source = {"fashion-mnist": "fashion-mnist", "mnist-even-odd": "mnist"}[name]
+    partition = open_set_partition(
+        load_named(source, "train"),
+        load_named(source, "test"),
+        protocol.splits[0],
+        protocol.n_validation_known,
+        protocol.n_validation_unknown,
+        seed=seed,
+    )
+    split = partition.split
+    train = argparse.Namespace(x=partition.train.x, codes=split.apply(partition.train.y))
+    held = split.apply(partition.validation_known.y)
+    # The halves that the estimator cuts the validation knowns into.
+    parted = halves(held)
+    x_selection, x_calibration = (partition.validation_known.x[i] for i in parted)
+    data = {
+        "held_codes": np.concatenate([held[i] for i in parted]),
+        "unknown_labels": partition.validation_unknown.y,
+        "test_codes": split.apply(partition.test.y),
+        "test_labels": partition.test.y,
+        "unknown_classes": sorted(np.unique(partition.validation_unknown.y).tolist()),
+    }
+    parts = [x_selection, x_calibration, partition.validation_unknown.x, partition.test.x]
+    methods: dict[str, Any] = {}
+    for metric in ("euclidean", "cosine"):
+        methods[f"pixels-5nn-{metric}"] = measure(data, *pixels(metric, train, parts))
+
+    model = GMVAEClassifier(random_state=seed, verbose=1, max_epochs=epochs, **(SETTINGS[name] | settings))
+    model.fit(train.x, train.codes, validation=(partition.validation_known.x, held))
+    for rule in RULES:
+        model.rule_ = make_rule(rule, model._counts(), seed)
+        model._fit_rule((model_input(train.x), train.codes), (model_input(x_selection), held[parted[0]]))
+        methods[rule] = measure(data, *[model._decide(model_input(x)) for x in parts])
+    return {
+        "experiment": name,
+        "seed": seed,
+        "methods": methods,
+        "settings": {k: v for k, v in model.get_params().items() if isinstance(v, int | float | str | tuple | None)},
+        "epochs": len(model.history_),
+        "best_epoch": model.history_.best_epoch,
+        "precision": model.history_.precision,
+        "unknown_classes": data["unknown_classes"],
+        "seconds": round(time.time() - started, 1),
+        "provenance": provenance(),
+    }
+
+
+def model_input(x: np.ndarray) -> torch.Tensor:
+    """Images as the estimator keeps them inside."""
+    return knownot.data.image_tensor(x)
+
+
+def provenance() -> dict[str, Any]:
+    """Where and with what a number was measured."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "changed": bool(git("status", "--porcelain", "--", "src")),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "hardware": f"{torch.get_num_threads()} threads, {platform.machine()}, {cpu_name()}",
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def cpu_name() -> str:
+    """Name of the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def table(name: str, folder: Path) -> str:
+    """Markdown of all seeds of one experiment, mean ± standard deviation."""
+    runs = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+    if not runs:
+        return f"{name}: no results yet\n"
+
+    def cell(method: str, key: str, place: int | None = None) -> str:
+        values = [r["methods"][method][key] for r in runs]
+        values = [v[place] if place is not None else v for v in values]
+        spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+        return f"{np.mean(values):.4f}{spread}"
+
+    n_q = len(runs[0]["unknown_classes"]) + 1
+    plain = ("auroc", "oscr", "accuracy", "acceptance", "rejection")
+    heads = ["method", *plain, *(f"F1 Q={q}" for q in range(n_q))]
+    lines = [f"### {name}, test set, seeds {', '.join(str(r['seed']) for r in runs)}", ""]
+    for title, key in (("threshold for each Q", "f1"), ("mean threshold", "f1_mean_threshold")):
+        lines += [f"Macro-F1 with {title}:", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+        for method in runs[0]["methods"]:
+            cells = [cell(method, column) for column in plain] + [cell(method, key, q) for q in range(n_q)]
+            lines.append("| " + " | ".join([method, *cells]) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run")
+    runner.add_argument("name", choices=sorted(SETTINGS))
+    runner.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    runner.add_argument("--epochs", type=int, default=None)
+    runner.add_argument("--set", nargs="*", default=[], help="other settings, as latent_dim=32")
+    printer = commands.add_parser("table")
+    for sub in (runner, printer):
+        sub.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    if arguments.command == "table":
+        print("\n".join(table(name, arguments.results) for name in SETTINGS))
+        return
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    settings = {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in arguments.set)}
+    for seed in arguments.seeds:
+        path = arguments.results / f"{arguments.name}-seed{seed}.json"
+        if not path.exists():
+            path.write_text(json.dumps(run(arguments.name, seed, arguments.epochs, settings), indent=1) + "\n")
+    print(table(arguments.name, arguments.results))
+
+
+if __name__ == "__main__":
+    main()
