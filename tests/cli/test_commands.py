@@ -52,7 +52,7 @@ def test_fit_groups_classes_and_shows_a_table(run, flowers, tmp_path):
     fitted = knownot.load(path)
     assert fitted.classes_.tolist() == ["other", "plant"]  # sorted, but the numbers go by the order given
     assert fitted.get_params()["n_subclusters"] == {"plant": 2, "other": 1}
-    for words in ("Right class", "Known accepted", "plant", str(path), "1 epochs"):
+    for words in ("Right class", "Known accepted", "plant", str(path), "1 epoch, best 1"):
         assert re.sub(r"\s", "", words) in re.sub(r"\s", "", result.stdout)
 
 
@@ -146,6 +146,20 @@ def test_a_folder_of_images(run, tmp_path):
     result = run("predict", model, tmp_path / "new", "--out", out, "-q")
     assert result.exit_code == 0, result.output
     assert "large.png" in out.read_text()
+
+
+def test_names_that_look_like_markup(run, model, flowers, tmp_path):
+    folder = tmp_path / "[red]x"
+    folder.mkdir()
+    table, copy, out = folder / "[bold]t.csv", folder / "[b]m.safetensors", folder / "[bold]p.csv"
+    table.write_text(flowers.read_text())
+    copy.write_bytes(model.read_bytes())
+    for arguments in (("predict", copy, table, "--out", out), ("evaluate", copy, table, "--label", "kind")):
+        result = run(*arguments)
+        assert result.exit_code == 0, result.output
+    assert "[bold]p.csv" in re.sub(r"\s", "", run("predict", copy, table, "--out", out).stdout)
+    assert "[b]m.safetensors" in run("inspect", copy).stdout
+    assert "[b]gone" in sentence(run("inspect", folder / "[b]gone"))
 
 
 def test_a_report_is_written(run, model, flowers, tmp_path):
@@ -269,6 +283,25 @@ class TestMistakes:
         result = run("predict", model, tmp_path / "t.csv", "-q")
         assert result.exit_code == 2
         assert "no column 'd'" in sentence(result)
+
+    def test_images_for_a_model_of_tables(self, run, model):
+        result = run("predict", model, "digits", "-q")
+        assert result.exit_code == 2
+        assert "fitted on tables of 4 features" in sentence(result)
+
+    def test_labels_of_another_kind(self, run, flowers, model, tmp_path):
+        renamed = tmp_path / "renamed.csv"
+        renamed.write_text(flowers.read_text().replace("rose", "Rose").replace("tulip", "Tulip"))
+        result = run("evaluate", model, renamed, "--label", "kind", "-q")
+        assert result.exit_code == 2
+        assert "has none of the classes that the model knows, rose, tulip" in sentence(result)
+        assert "Rose, Tulip, weed" in sentence(result)
+        assert "--groups" in sentence(result)
+        grouped = run(
+            "evaluate", model, renamed, "--label", "kind", "--groups", "rose=Rose,tulip=Tulip", "--json", "-q"
+        )
+        assert grouped.exit_code == 0, grouped.output
+        assert json.loads(grouped.stdout)["metrics"]["closed_set_accuracy"] > 0.95
 
     def test_evaluate_needs_labels(self, run, model, flowers):
         result = run("evaluate", model, flowers, "-q")

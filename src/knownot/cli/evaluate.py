@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from rich.console import RenderableType
+from rich.text import Text
 
 from knownot.cli import options
 from knownot.cli.learning import write_report_of
@@ -11,6 +14,11 @@ from knownot.cli.samples import as_input, read_for, relabelled, require_label, s
 from knownot.cli.scores import class_table, indented, judge, scorecard, titled
 from knownot.cli.selection import parse_selection, select_known
 from knownot.cli.terminal import Terminal, answers
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from knownot.data import Dataset
 
 NAME = "evaluate"
 EXAMPLES = """[bold]Examples[/]
@@ -48,6 +56,7 @@ def command(
         data = read_for(fitted, source, label, unreadable.value)
         y, _ = select_known(data.labels, chosen, data.class_names)
         data = relabelled(data, spelled_like(y, fitted.classes_, data.class_names))
+        require_known_classes(data, fitted.classes_)
     with terminal.doing(f"Judging {len(data):,} samples"):
         metrics, rows = judge(fitted, as_input(data), data.labels)
     if report is not None:
@@ -68,5 +77,37 @@ def command(
         indented(class_table(rows, data.class_names)),
     ]
     if report is not None:
-        shown.append(indented(f"[aside]Report[/]  [path]{report}[/]"))
+        shown.append(indented(Text.assemble(("Report  ", "aside"), (str(report), "path"))))
     terminal.result(facts, *shown)
+
+
+def require_known_classes(data: Dataset, classes: np.ndarray) -> None:
+    """Refuse samples none of which has a class that the model knows.
+
+    Raises
+    ------
+    ValueError
+        With the classes of both, since a difference in spelling is what it mostly is.
+    """
+    import numpy as np
+
+    found = np.unique(data.labels)
+    if np.isin(found, classes).any():
+        return
+    raise ValueError(
+        f"{data.name} has none of the classes that the model knows, {listed(classes.tolist())}: its classes are "
+        f"{listed(found.tolist())}. If they are called differently, or were taken together, say so with "
+        "--groups NAME=A+B,..."
+    )
+
+
+def listed(labels: list[Any], most: int = 12) -> str:
+    """Name some labels.
+
+    Examples
+    --------
+    >>> listed([0, 1, 2, 3], most=2)
+    '0, 1 and 2 more'
+    """
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(map(str, labels[:most])) + more

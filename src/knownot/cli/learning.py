@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from knownot.cli.samples import as_input
 from knownot.cli.scores import class_table, indented, judge, scorecard, threshold_text, titled
@@ -112,16 +114,16 @@ def _made(facts: dict[str, Any]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)
     table.add_column(style="aside", no_wrap=True)
     table.add_column(overflow="fold")
+    epochs = "1 epoch" if facts["epochs"] == 1 else f"{facts['epochs']} epochs"
     best = "" if facts["best_epoch"] is None else f", best {facts['best_epoch']}"
     how = {"early": " (stopped early)", "interrupted": " (interrupted)"}.get(facts["stopped"], "")
     table.add_row(
         "Trained",
-        f"{facts['training_samples']:,} samples, {facts['epochs']} epochs{how}{best}, "
-        f"{facts['training_seconds']:.1f} s",
+        f"{facts['training_samples']:,} samples, {epochs}{how}{best}, {facts['training_seconds']:.1f} s",
     )
     table.add_row("Threshold", threshold_text(facts["threshold"], facts["accept"]))
-    table.add_row("Model", f"[path]{facts['model']}[/]")
+    table.add_row("Model", Text(facts["model"], "path"))
     if facts["report"] is not None:
-        table.add_row("Report", f"[path]{facts['report']}[/]")
-    table.add_row("Use it", f"knownot predict {facts['model']} SOURCE")
+        table.add_row("Report", Text(facts["report"], "path"))
+    table.add_row("Use it", Text(f"knownot predict {shlex.quote(facts['model'])} SOURCE"))
     return table

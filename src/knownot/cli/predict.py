@@ -126,7 +126,7 @@ def _shown(facts: dict[str, Any], columns: dict[str, list[Any]], out: Path | Non
     if "discoveries" in facts:
         parts.append(indented(_discoveries(facts)))
     if out is not None:
-        parts.append(indented(f"[aside]Written to[/]  [path]{out}[/]"))
+        parts.append(indented(Text.assemble(("Written to  ", "aside"), (str(out), "path"))))
     return parts
 
 

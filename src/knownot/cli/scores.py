@@ -59,16 +59,15 @@ def judge(model: Any, x: Any, y: np.ndarray) -> tuple[dict[str, float], list[dic
     rows = []
     for label in np.unique(y):
         here = y == label
-        right = float((accepted & (nearest == label))[here].mean())
-        rejected = float((~accepted)[here].mean())
+        right = accepted & (nearest == label)
         rows.append(
             {
                 "label": label.item(),
                 "known": bool(np.isin(label, model.classes_)),
                 "samples": int(here.sum()),
-                "right": right,
-                "wrong": max(0.0, 1.0 - right - rejected),
-                "rejected": rejected,
+                "right": float(right[here].mean()),
+                "wrong": float((accepted & ~right)[here].mean()),
+                "rejected": float((~accepted)[here].mean()),
             }
         )
     return metrics, sorted(rows, key=lambda row: not row["known"])

@@ -51,10 +51,10 @@ class Terminal:
         self.out = Console(theme=THEME, highlight=False)
         self.err = Console(theme=THEME, highlight=False, stderr=True)
 
-    def say(self, text: RenderableType) -> None:
+    def say(self, text: str) -> None:
         """Tell on stderr what is being done."""
         if not self.quiet:
-            self.err.print(text)
+            self.err.print(text, markup=False)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -63,7 +63,7 @@ class Terminal:
             self.say(f"{what} ...")
             yield
             return
-        with self.err.status(f"{what} ..."):
+        with self.err.status(Text(f"{what} ...")):
             yield
 
     def result(self, facts: dict[str, Any], *shown: RenderableType) -> None:
