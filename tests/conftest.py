@@ -1,4 +1,4 @@
-"""What all tests share: one thread a process, repeatable properties, real data where it is at hand."""
+"""What all tests share: one thread a process, repeatable noise, real data where it is at hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ[variable] = "1"
 
 import hypothesis
+import numpy as np
 import pytest
+import torch
 
 hypothesis.settings.register_profile("repeatable", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
@@ -24,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data") and not os.environ.get("KNOWNOT_DATA"):
             item.add_marker(missing)
+
+
+@pytest.fixture(autouse=True)
+def same_noise_every_time() -> None:
+    """Start every test from the same global random numbers, whatever ran before it and on which process."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002  (scikit-learn's random_state=None draws from it)
 
 
 @pytest.fixture(scope="session")
