@@ -3,7 +3,8 @@
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo
-# One test process per core, but never so many that small models fight over memory.
+# One test process per core, but never so many that small models fight over memory; the tests of a file stay
+# together, since they share trained models.
 JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 8 ] && n=8; echo $$n)
 # The first interpreter that is new enough and can build a virtual environment.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -53,7 +54,7 @@ layers: $(VENV)/.test  ## Imports only point down
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test  ## Tests and docstring examples
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 format: $(VENV)/.test  ## Put the source in order
 	$(BIN)/ruff check --fix .
