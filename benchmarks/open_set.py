@@ -15,7 +15,7 @@ protocol: for each number Q of unknown classes, and their mean). The test set ch
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import platform
 import subprocess
@@ -29,8 +29,8 @@ import torch
 import knownot
 from knownot import GMVAEClassifier
 from knownot.data import PROTOCOLS, load_named, open_set_partition
-from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, open_macro_f1, oscr
 from knownot.estimators.inputs import halves
+from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, oscr
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule, nearest
 
 RESULTS = Path(__file__).parent.parent / "results" / "open-set"
@@ -63,18 +63,13 @@ def measure(data: dict[str, Any], selection: Scored, calibration: Scored, unknow
     codes, labels, names = data["test_codes"], data["test_labels"], data["unknown_classes"]
     known = codes >= 0
     classes, scores = test
-    thresholds, per_q = [], []
     held = (np.concatenate([selection[0], calibration[0]]), np.concatenate([selection[1], calibration[1]]))
-    for q in range(len(names) + 1):
-        chosen = np.isin(data["unknown_labels"], names[:q])
-        thresholds.append(f1_threshold(held[1], data["held_codes"], held[0], unknown[1][chosen]))
-    for q in range(len(names) + 1):
-        keep = known | np.isin(labels, names[:q])
-        rows = []
-        for threshold in (thresholds[q], float(np.mean(thresholds))):
-            predicted = np.where(scores >= threshold, classes, -1)
-            rows.append(open_macro_f1(codes[keep], predicted[keep]))
-        per_q.append(rows)
+    thresholds = [
+        f1_threshold(held[1], data["held_codes"], held[0], unknown[1][np.isin(data["unknown_labels"], names[:q])])
+        for q in range(len(names) + 1)
+    ]
+    # Known samples by their code, unknown ones by their label, moved out of the codes' way.
+    mixed, unknowns = np.where(known, codes, labels + len(codes)), [name + len(codes) for name in names]
     offset = ConformalThreshold(ACCEPT).fit(calibration[1]).offset_
     return {
         "auroc": auroc(known, scores),
@@ -82,8 +77,10 @@ def measure(data: dict[str, Any], selection: Scored, calibration: Scored, unknow
         "accuracy": closed_set_accuracy(codes[known], classes[known]),
         "acceptance": float((scores[known] >= offset).mean()),
         "rejection": float((scores[~known] < offset).mean()),
-        "f1": [row[0] for row in per_q],
-        "f1_mean_threshold": [row[1] for row in per_q],
+        "f1": f1_against_unknown_classes(mixed, classes, scores, thresholds, unknowns).tolist(),
+        "f1_mean_threshold": f1_against_unknown_classes(
+            mixed, classes, scores, float(np.mean(thresholds)), unknowns
+        ).tolist(),
         "thresholds": thresholds,
     }
 
@@ -109,10 +106,10 @@ def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> d
     x_selection, x_calibration = (partition.validation_known.x[i] for i in parted)
     data = {
         "held_codes": np.concatenate([held[i] for i in parted]),
-        "unknown_labels": partition.validation_unknown.y,
+        "unknown_labels": partition.validation_unknown.labels,
         "test_codes": split.apply(partition.test.y),
         "test_labels": partition.test.y,
-        "unknown_classes": sorted(np.unique(partition.validation_unknown.y).tolist()),
+        "unknown_classes": sorted(np.unique(partition.validation_unknown.labels).tolist()),
     }
     parts = [x_selection, x_calibration, partition.validation_unknown.x, partition.test.x]
     methods: dict[str, Any] = {}
@@ -153,7 +150,7 @@ def provenance() -> dict[str, Any]:
     return {
         "commit": git("rev-parse", "HEAD"),
         "changed": bool(git("status", "--porcelain", "--", "src")),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "hardware": f"{torch.get_num_threads()} threads, {platform.machine()}, {cpu_name()}",
         "torch": str(torch.__version__),
         "numpy": np.__version__,

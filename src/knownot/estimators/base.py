@@ -26,6 +26,7 @@ from knownot.rules import ConformalThreshold, Rule, Verdict, f1_threshold, make_
 from knownot.training import History, TrainingSettings, train
 
 _STEPS_WANTED = 3_000
+_SMALL_IMAGE = 16
 
 
 def _rejects(estimator: OpenSetClassifier) -> bool:
@@ -48,7 +49,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     rule: str
     n_subclusters: Any
     max_epochs: int | None
-    batch_size: int
+    batch_size: int | None
     learning_rate: float
     schedule: Any
     weight_decay: float
@@ -128,7 +129,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
         if counts.min() < 2:
-            lonely = self.classes_[int(counts.argmin())]
+            lonely = self.classes_.tolist()[int(counts.argmin())]
             raise ValueError(
                 f"class {lonely!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
                 "and one to check with; add samples or leave the class out."
@@ -178,10 +179,11 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     def _train(self, training: tuple[Any, Any], selection: tuple[Any, Any], seed: int) -> None:
         def batches(part: tuple[Any, Any], shuffle: bool) -> InMemoryBatches:
             x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
-            return InMemoryBatches(x, y, self.batch_size, shuffle=shuffle, seed=seed)
+            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed)
 
-        n_steps = -(-len(training[1]) // self.batch_size)
-        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED / n_steps), 20, 300))
+        n_samples = len(training[1])
+        batch_size = self.batch_size or int(np.clip(n_samples // 20, 16, 128))
+        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED * batch_size / n_samples), 20, 100))
         settings = TrainingSettings(
             max_epochs=epochs,
             learning_rate=self.learning_rate,
@@ -193,7 +195,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             accelerator=self.accelerator,
             devices=self.devices,
             num_nodes=self.num_nodes,
-            precision=self.precision,
+            precision="32-true" if self.precision == "auto" and self._is_small() else self.precision,
             checkpoint_every=self.checkpoint_every,
         )
         self.history_ = train(
@@ -206,6 +208,10 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             progress=self.verbose > 0,
         )
         self.module_.eval()
+
+    def _is_small(self) -> bool:
+        """Whether the samples are images so small that deep networks and bfloat16 do not pay."""
+        return len(self.input_shape_) == 3 and max(self.input_shape_[1:]) < _SMALL_IMAGE
 
     def _fit_rule(self, training: tuple[Any, Any], selection: tuple[Any, Any]) -> None:
         for part, learn in ((training, self.rule_.fit), (selection, self.rule_.calibrate)):

@@ -19,6 +19,7 @@ from knownot.data import check_finite, image_tensor
 # that a row's result does not depend, not even in its last bit, on the rows beside it.
 TABLE_CHUNK = 256
 IMAGE_CHUNK = 512
+_HELD_AT_LEAST = 80
 
 
 def is_image_input(X: Any) -> bool:
@@ -135,7 +136,8 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
         Class indices.
     fraction : float
         Share of the samples for selection and calibration together, at most 0.5, so that
-        every class of two samples or more keeps one for training.
+        every class of two samples or more keeps one for training. Of small sets more is
+        taken: 80 samples, but no more than a third.
     random : RandomState
 
     Returns
@@ -144,14 +146,15 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
 
     Examples
     --------
-    >>> parts = hold_out(np.array([0] * 10 + [1] * 10), 0.2, np.random.RandomState(0))
+    >>> parts = hold_out(np.array([0] * 500 + [1] * 500), 0.2, np.random.RandomState(0))
     >>> [len(part) for part in parts]
-    [16, 2, 2]
+    [800, 100, 100]
     """
     shuffled = random.permutation(len(y))
     # Every n-th of the samples in order of class is a sample with the classes in proportion.
     order = shuffled[np.argsort(y[shuffled], kind="stable")]
-    n_held = min(max(2, round(fraction * len(y))), len(y) // 2)
+    # A few dozen at least, or the threshold of a small set could reject nothing.
+    n_held = max(round(fraction * len(y)), min(_HELD_AT_LEAST, len(y) // 3), min(2, len(y) // 2))
     places = ((np.arange(n_held) + 0.5) * len(y) / max(n_held, 1)).astype(int)
     held = order[places]
     return [np.sort(np.delete(order, places)), *(np.sort(held[half]) for half in halves(y[held]))]

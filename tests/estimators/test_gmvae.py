@@ -1,0 +1,290 @@
+"""The classifier on digits and tables: what it learns, promises, refuses and keeps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_wine, make_blobs
+from sklearn.metrics import roc_auc_score
+
+from knownot import GMVAEClassifier
+from knownot.data import load_named
+from knownot.estimators import PAPER_SETTINGS
+
+
+@pytest.fixture(scope="module")
+def digits():
+    train, test = load_named("digits", "train"), load_named("digits", "test")
+    known = train.y < 6
+    return train.x[known], train.y[known], test.x, test.y
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    X, y, *_ = digits
+    return GMVAEClassifier(random_state=0, max_epochs=50).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    X, y = make_blobs(400, centers=3, n_features=6, cluster_std=1.0, random_state=1)
+    return X[y < 2], y[y < 2], X[y == 2]
+
+
+SMALL = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "hidden": (32,), "latent_dim": 4}
+
+
+def test_digits_are_learned_and_foreign_digits_refused(digits, model):
+    """Floors on the bundled digits that a broken encoder, decoder or rule cannot pass."""
+    *_, X, y = digits
+    known = y < 6
+    assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95
+    assert roc_auc_score(known, model.score_samples(X)) > 0.93
+    answers = model.predict(X)
+    assert (answers[known] == y[known]).mean() > 0.85
+    assert (answers[~known] == -1).mean() > 0.55
+
+
+def test_methods_agree_with_each_other(digits, model):
+    X = digits[2]
+    scores, answers, nearest = model.score_samples(X), model.predict(X), model.nearest_class(X)
+    np.testing.assert_array_equal(model.decision_function(X), scores - model.offset_)
+    np.testing.assert_array_equal(answers, np.where(scores >= model.offset_, nearest, -1))
+    probabilities = model.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(1), 1.0)
+    np.testing.assert_array_equal(model.classes_[probabilities.argmax(1)], nearest)
+    p = model.p_values(X)
+    assert ((p > 0) & (p <= 1)).all()
+    np.testing.assert_array_equal(p <= 0.05 + 1e-12, answers == -1)
+    assert model.transform(X).shape == (len(X), model.latent_dim)
+
+
+def test_reconstructions_resemble_their_input(digits, model):
+    *_, X, y = digits
+    X = X[y < 6]
+    made = model.reconstruct(X)
+    assert made.shape == (len(X), 8, 8, 1)
+    greys = X.reshape(made.shape) / 255.0
+    assert ((made - greys) ** 2).mean() < 0.5 * ((greys - greys.mean(0)) ** 2).mean()
+
+
+def test_samples_are_recognised_as_the_class_they_were_drawn_from(model):
+    X, y = model.sample(60, random_state=0)
+    assert X.shape == (60, 8, 8, 1)
+    assert sorted(np.unique(y).tolist()) == [0, 1, 2, 3, 4, 5]
+    assert (model.nearest_class(X) == y).mean() > 0.85
+    X2, y2 = model.sample(y=[3, 3], random_state=1)
+    assert y2.tolist() == [3, 3]
+    assert not np.array_equal(X2[0], X2[1])
+
+
+def test_images_are_the_same_in_every_layout(digits, model):
+    X = digits[2][:20].reshape(20, 8, 8)
+    expected = model.score_samples(X)
+    for other in (X[..., None], X / 255.0, torch.from_numpy(X)[:, None], torch.from_numpy(X)):
+        np.testing.assert_allclose(model.score_samples(other), expected, rtol=1e-4)
+
+
+def test_fits_with_one_seed_are_identical(blobs):
+    X, y, _ = blobs
+    first = GMVAEClassifier(random_state=3, **SMALL).fit(X, y).score_samples(X)
+    torch.manual_seed(99)
+    np.testing.assert_array_equal(GMVAEClassifier(random_state=3, **SMALL).fit(X, y).score_samples(X), first)
+
+
+@pytest.mark.parametrize("rule", ["evidence", "nc-d", "nc-u", "neighbours", "likelihood"])
+def test_every_rule_refuses_a_third_blob(blobs, rule):
+    X, y, unknown = blobs
+    model = GMVAEClassifier(rule=rule, random_state=0, **SMALL).fit(X, y)
+    assert roc_auc_score(np.repeat([1, 0], [len(X), len(unknown)]), model.score_samples(np.r_[X, unknown])) > 0.9
+    assert (model.nearest_class(X) == y).mean() > 0.97
+
+
+def test_string_labels_are_answered_with_strings(blobs):
+    X, y, unknown = blobs
+    names = np.array(["cat", "dog"])[y]
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X, names)
+    answers = model.predict(np.r_[X, unknown])
+    assert set(answers.tolist()) == {"cat", "dog", "unknown"}
+    assert (answers[: len(X)] == names).mean() > 0.85
+    as_objects = GMVAEClassifier(random_state=0, **SMALL).fit(X, names.astype(object))
+    np.testing.assert_array_equal(as_objects.predict(unknown), model.predict(unknown))
+
+
+def test_tables_in_any_unit_and_with_constant_columns(blobs):
+    X, y, unknown = blobs
+
+    def stretched(values):
+        return np.c_[values * [1e-6, 1, 1e3, 1e6, 1, 1] + [0, 1e4, 0, 0, 0, 0], np.full(len(values), 7.0)]
+
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(stretched(X), y)
+    scores = model.score_samples(stretched(np.r_[X, unknown]))
+    assert roc_auc_score(np.repeat([1, 0], [len(X), len(unknown)]), scores) > 0.9
+    np.testing.assert_allclose(model.reconstruct(stretched(X))[:, 6], 7.0, atol=2.0)
+
+
+def test_a_data_frame_keeps_its_columns():
+    wine = load_wine(as_frame=True)
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(wine.data, wine.target)
+    assert model.feature_names_in_.tolist() == wine.feature_names
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(wine.data.rename(columns={"ash": "coal"}))
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it(blobs):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
+    whole = model.score_samples(X)
+    np.testing.assert_array_equal(np.concatenate([model.score_samples(x[None]) for x in X[:20]]), whole[:20])
+    np.testing.assert_array_equal(model.score_samples(X[::-1])[::-1], whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*calibration samples")
+def test_acceptance_is_what_was_asked_for():
+    """Mean over ten seeds, fresh known samples; a threshold from training data would miss this."""
+    rates = []
+    for seed in range(10):
+        X, y = make_blobs(1600, centers=[[0] * 4, [5] * 4], random_state=seed)
+        model = GMVAEClassifier(random_state=seed, **(SMALL | {"max_epochs": 8})).fit(X[:800], y[:800])
+        rates.append((model.predict(X[800:]) != -1).mean())
+    assert abs(np.mean(rates) - 0.95) < 0.02
+
+
+def test_calibrate_moves_the_threshold(blobs):
+    X, y, unknown = blobs
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X[:200], y[:200])
+    for accept in (0.7, 0.9):
+        model.calibrate(X[200:], accept=accept, method="quantile")
+        assert accept <= (model.predict(X[200:]) != -1).mean() < accept + 0.03
+    model.calibrate(X[200:], y[200:], X_unknown=unknown)
+    assert (model.predict(unknown) == -1).mean() > 0.8
+    assert (model.predict(X[200:]) != -1).mean() > 0.8
+    with pytest.raises(ValueError, match="method='guess' is not known"):
+        model.calibrate(X, method="guess")
+    with pytest.raises(ValueError, match="requires y"):
+        model.calibrate(X, X_unknown=unknown)
+
+
+def test_without_a_threshold_nothing_is_rejected(blobs):
+    X, y, unknown = blobs
+    model = GMVAEClassifier(accept=None, random_state=0, **SMALL).fit(X, y)
+    assert set(model.predict(unknown).tolist()) <= {0, 1}
+    assert not hasattr(model, "decision_function")
+    with pytest.raises(AttributeError, match="has no attribute 'decision_function'"):
+        _ = model.decision_function
+
+
+def test_held_out_samples_can_be_given(blobs):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X[:160], y[:160], validation=(X[160:], y[160:]))
+    assert len(model.threshold_.scores_) == len(X[160:]) // 2
+    with pytest.raises(ValueError, match=r"validation holds labels that were not in fit: \[5\]; known are \[0, 1\]"):
+        model.fit(X[:160], y[:160], validation=(X[160:], np.where(np.arange(len(y[160:])) == 0, 5, y[160:])))
+
+
+def test_a_resumed_fit_is_the_same_as_one_in_a_go(blobs, tmp_path):
+    X, y, _ = blobs
+    settings = SMALL | {"max_epochs": 6}
+
+    class StopError(Exception):
+        pass
+
+    whole = GMVAEClassifier(random_state=0, **settings).fit(X, y)
+    first = GMVAEClassifier(random_state=0, checkpoint_dir=tmp_path, **settings)
+    from knownot.modules import OpenGMVAE
+
+    calls = {"n": 0}
+    original = OpenGMVAE.loss
+
+    def stopping(self, batch, divergence_weight=1.0):
+        calls["n"] += 1
+        if calls["n"] > 40:
+            raise StopError
+        return original(self, batch, divergence_weight)
+
+    OpenGMVAE.loss = stopping
+    try:
+        with pytest.raises(StopError):
+            first.fit(X, y)
+    finally:
+        OpenGMVAE.loss = original
+    second = GMVAEClassifier(random_state=0, checkpoint_dir=tmp_path, resume=True, **settings).fit(X, y)
+    for name, tensor in whole.module_.state_dict().items():
+        assert torch.equal(tensor, second.module_.state_dict()[name]), name
+    np.testing.assert_array_equal(whole.score_samples(X), second.score_samples(X))
+
+
+@pytest.mark.parametrize("name", sorted(PAPER_SETTINGS))
+def test_the_papers_settings_build_its_networks(name):
+    shape = (3, 32, 32) if "cifar" in name else (1, 28, 28)
+    model = GMVAEClassifier(**PAPER_SETTINGS[name])
+    model.input_shape_, model.classes_ = shape, np.arange(6 if model.n_subclusters == 1 else 2)
+    module = model._make_module()
+    head = module.encoder.head[-1]
+    assert (head.in_features, head.out_features) == (model.hidden[-1], 2 * model.latent_dim)
+    components = 6 if model.n_subclusters == 1 else 4
+    assert module.prior[-1].out_features == components * 2 * model.latent_dim
+    assert module.classifier_weight == 0.0
+    assert not module.v_prior
+
+
+BAD = [
+    (lambda X, y: (np.where(np.arange(6) == 2, np.nan, X), y), "X holds 200 NaN and 0 infinite values, first at"),
+    (lambda X, y: (np.where(np.arange(6) == 2, np.inf, X), y), "0 NaN and 200 infinite"),
+    (lambda X, y: (X, y[:-3]), "X has 200 samples but y has 197 labels"),
+    (lambda X, y: (X, np.r_[y[:-1], 9]), "class 9 has one sample"),
+    (lambda X, y: (X, np.where(y == 0, -1, y)), "y holds the label -1, which predict returns for samples of no known"),
+    (lambda X, y: (X, np.where(y == 0, "unknown", "a")), "y holds the label 'unknown'"),
+    (lambda X, y: (X.reshape(-1, 2, 3), y), "grey values must lie in"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD)
+def test_bad_input_is_refused_before_training(blobs, spoil, message):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **SMALL)
+    with pytest.raises(ValueError, match=message):
+        model.fit(*spoil(X[:200], y[:200]))
+    assert not hasattr(model, "module_")
+
+
+def test_one_class_alone_works_but_not_with_uncertainty(blobs):
+    X, y, unknown = blobs
+    one = X[y == 0]
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(one, np.zeros(len(one), int))
+    assert (model.predict(unknown) == -1).mean() > 0.8
+    with pytest.raises(ValueError, match="NC-U compares the nearest centroid with the others"):
+        GMVAEClassifier(rule="nc-u", random_state=0, **SMALL).fit(one, np.zeros(len(one), int))
+
+
+def test_wrong_settings_are_refused_in_a_sentence(blobs):
+    X, y, _ = blobs
+    for settings, message in (
+        ({"rule": "evt"}, "rule='evt' is not known"),
+        ({"accept": 95}, "accept=95 is no acceptance rate"),
+        ({"validation_fraction": 0.9}, "validation_fraction=0.9 does not work"),
+        ({"n_subclusters": (1, 2, 3)}, "does not fit 2 classes"),
+        ({"likelihood": "poisson"}, "likelihood='poisson' is not known"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0 does not work"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            GMVAEClassifier(random_state=0, **(SMALL | settings)).fit(X, y)
+
+
+def test_input_of_another_shape_is_refused_at_predict(blobs, model):
+    X, y, _ = blobs
+    with pytest.raises(ValueError, match=r"images of 9x8 pixels and 1 channel .* was fitted on images of 8x8 pixels"):
+        model.predict(np.zeros((2, 9, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"X has shape \(2, 64\), but this model was fitted on images of 8x8"):
+        model.predict(np.zeros((2, 64)))
+    table = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="fitted on tables of 6 features"):
+        table.predict(np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match="X has 5 features, but GMVAEClassifier is expecting 6 features"):
+        table.predict(X[:, :5])
+
+
+def test_pandas_labels_and_lists_work(blobs):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X.tolist(), pd.Series(y))
+    assert (model.nearest_class(X) == y).mean() > 0.97

@@ -1,0 +1,140 @@
+"""Saved models: the same in a new process, refused when damaged, never lost."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.datasets import make_blobs
+
+import knownot
+from knownot import GMVAEClassifier
+from knownot.estimators.saving import read_config
+
+SMALL = {"max_epochs": 10, "batch_size": 32, "hidden": (16,), "latent_dim": 3}
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    X, y = make_blobs(300, centers=3, n_features=5, random_state=0)
+    model = GMVAEClassifier({"a": 2}, random_state=0, **SMALL).fit(X, np.array(["a", "b", "c"])[y])
+    return model, X, model.save(tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+@pytest.mark.parametrize("rule", ["evidence", "nc-d", "nc-u", "neighbours", "likelihood"])
+def test_predictions_are_identical_after_loading(rule, tmp_path):
+    X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
+    model = GMVAEClassifier(2, rule=rule, random_state=0, **SMALL).fit(X, y)
+    copy = knownot.load(model.save(tmp_path / "m.safetensors"))
+    for method in ("predict", "predict_proba", "score_samples", "decision_function", "p_values", "transform"):
+        np.testing.assert_array_equal(getattr(copy, method)(X), getattr(model, method)(X), err_msg=method)
+    assert copy.get_params() == model.get_params()
+    assert copy.history_.to_dict() == model.history_.to_dict()
+
+
+def test_predictions_are_identical_in_a_new_process(fitted, tmp_path):
+    model, X, path = fitted
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import sys, numpy as np, knownot; m = knownot.load(sys.argv[1]); X = np.load(sys.argv[2]);"
+        "np.savez(sys.argv[3], p=m.predict(X), s=m.score_samples(X), x=m.sample(5, random_state=0)[0])"
+    )
+    out = tmp_path / "out.npz"
+    subprocess.run([sys.executable, "-c", code, str(path), str(tmp_path / "X.npy"), str(out)], check=True)
+    found = np.load(out)
+    np.testing.assert_array_equal(found["p"], model.predict(X))
+    np.testing.assert_array_equal(found["s"], model.score_samples(X))
+    np.testing.assert_array_equal(found["x"], model.sample(5, random_state=0)[0])
+
+
+def test_images_of_both_kinds_come_back(tmp_path):
+    random = np.random.default_rng(0)
+    for shape in ((40, 9, 8), (40, 8, 8, 3)):
+        X, y = random.integers(0, 256, shape, dtype=np.uint8), np.arange(40) % 2
+        settings = {"blocks": ((1, 4),), "hidden": (8,), "max_epochs": 2, "precision": "32-true"}
+        model = GMVAEClassifier(random_state=0, **settings).fit(X, y)
+        copy = knownot.load(model.save(tmp_path / "m.safetensors"))
+        np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
+
+
+def test_the_file_holds_no_pickle_and_says_what_it_is(fitted):
+    _, X, path = fitted
+    config = read_config(path)
+    assert config["estimator"] == "GMVAEClassifier"
+    assert config["classes"] == ["a", "b", "c"]
+    assert config["input_shape"] == [5]
+    assert config["format_version"] == 1
+    content = path.read_bytes()
+    assert b"pickle" not in content.lower()
+    assert len(X) == 300
+
+
+@pytest.mark.parametrize("cut", [1, 2, 100, 5000])
+def test_a_cut_file_is_refused(fitted, tmp_path, cut):
+    content = fitted[2].read_bytes()
+    short = tmp_path / "short.safetensors"
+    short.write_bytes(content[:-cut])
+    with pytest.raises(ValueError, match="is not a whole model file"):
+        knownot.load(short)
+    short.write_bytes(content[: 4 + cut % 50])
+    with pytest.raises(ValueError, match="is not a whole model file"):
+        knownot.load(short)
+
+
+def test_foreign_and_missing_files_are_refused(tmp_path):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign)
+    with pytest.raises(ValueError, match="a safetensors file but not a knownot model"):
+        knownot.load(foreign)
+    foreign.write_text("hello")
+    with pytest.raises(ValueError, match="is not a whole model file"):
+        knownot.load(foreign)
+    with pytest.raises(ValueError, match="there is no model file"):
+        knownot.load(tmp_path / "none.safetensors")
+
+
+def _rewritten(path, target, **changes):
+    config = read_config(path) | changes
+    save_file(load_file(path), target, metadata={"knownot": json.dumps(config)})
+    return target
+
+
+def test_a_newer_format_and_a_foreign_estimator_are_refused(fitted, tmp_path):
+    with pytest.raises(ValueError, match="has format version 2; this knownot reads up to 1: update knownot"):
+        knownot.load(_rewritten(fitted[2], tmp_path / "new.safetensors", format_version=2))
+    with pytest.raises(ValueError, match="holds a FutureClassifier"):
+        knownot.load(_rewritten(fitted[2], tmp_path / "other.safetensors", estimator="FutureClassifier"))
+    with pytest.raises(ValueError, match="does not hold a whole GMVAEClassifier"):
+        knownot.load(_rewritten(fitted[2], tmp_path / "odd.safetensors", input_shape=[7]))
+
+
+def test_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
+    model, _, path = fitted
+    target = tmp_path / "model.safetensors"
+    target.write_bytes(path.read_bytes())
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"could not save the model \(No space left on device\). The file that was there"):
+        model.save(target)
+    assert target.read_bytes() == path.read_bytes()
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_missing_folder_is_named(fitted, tmp_path):
+    with pytest.raises(ValueError, match=r"the folder .*nowhere does not exist; create it first"):
+        fitted[0].save(tmp_path / "nowhere" / "m.safetensors")
+
+
+def test_unfitted_models_cannot_be_saved(tmp_path):
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        GMVAEClassifier().save(tmp_path / "m.safetensors")
