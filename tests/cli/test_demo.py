@@ -38,7 +38,7 @@ def test_json_is_one_object_with_what_was_found(run, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_tells_known_from_unknown(run, tmp_path):
-    """A floor that a broken model cannot pass, after a third of the demo's epochs."""
+    """A floor that a broken model cannot pass, after fewer epochs than the demo has."""
     result = run("demo", "--json", "--quiet", "--epochs", 70, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)

@@ -34,7 +34,7 @@ def command(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the model and the report.")
     ] = Path("demo"),
-    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="Passes over the digits.")] = 200,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="Passes over the digits.")] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Decides all that is random.")] = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
