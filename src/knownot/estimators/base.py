@@ -311,13 +311,21 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     def _decide(self, samples: Tensor | NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Class index and knownness of checked samples."""
-        found = [
-            (v.logits.argmax(-1).cpu().numpy(), v.knownness.double().cpu().numpy()) for v in self._verdicts(samples)
-        ]
-        return np.concatenate([c for c, _ in found]), np.concatenate([s for _, s in found])
+        classes, scores, start = np.empty(len(samples), np.int64), np.empty(len(samples)), 0
+        for verdict in self._verdicts(samples):
+            stop = start + len(verdict.knownness)
+            classes[start:stop] = verdict.logits.argmax(-1).cpu().numpy()
+            scores[start:stop] = verdict.knownness.cpu().numpy()
+            start = stop
+        return classes, scores
 
     def _scores(self, samples: Tensor | NDArray[Any]) -> NDArray[np.float64]:
-        return self._decide(samples)[1]
+        scores, start = np.empty(len(samples)), 0
+        for verdict in self._verdicts(samples):
+            stop = start + len(verdict.knownness)
+            scores[start:stop] = verdict.knownness.cpu().numpy()
+            start = stop
+        return scores
 
     def _unknown_label(self) -> Any:
         return "unknown" if self.classes_.dtype.kind in "OUS" else -1

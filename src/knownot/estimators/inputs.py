@@ -17,7 +17,7 @@ from knownot.data import check_finite, image_tensor
 
 # Rows of a table that pass through the network together. Short chunks are filled up to it, so
 # that a row's result does not depend, not even in its last bit, on the rows beside it.
-TABLE_CHUNK = 256
+TABLE_CHUNK = 512
 IMAGE_CHUNK = 512
 _HELD_AT_LEAST = 80
 

@@ -9,11 +9,15 @@ from torch import Tensor
 from knownot.rules.base import Evidence, Rule, State, Verdict
 
 
+_BLOCK = 64
+
+
 def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> tuple[Tensor, Tensor]:
     """Euclidean distances and indices of the k nearest references, in chunks.
 
-    A chunked matrix product and top-k: memory grows with ``chunk`` times the number of
-    references, not with the number of queries.
+    A chunked matrix product and an exact selection in two steps: the k nearest lie in the k
+    blocks of references whose minima are smallest, so only those blocks are sorted. Memory
+    grows with ``chunk`` times the number of references, not with the number of queries.
 
     Parameters
     ----------
@@ -39,18 +43,31 @@ def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> t
     centre = references.mean(0)
     references = references - centre
     half_norms = 0.5 * references.square().sum(1)
+    n_padding = -len(references) % _BLOCK
+    padded = F.pad(references, (0, 0, 0, n_padding))
+    half_norms = F.pad(half_norms, (0, n_padding), value=torch.inf)
     distances = torch.empty((len(queries), k), dtype=references.dtype, device=references.device)
     indices = torch.empty((len(queries), k), dtype=torch.int64, device=references.device)
     for start in range(0, len(queries), chunk):
         part = queries[start : start + chunk] - centre
-        gap = torch.addmm(half_norms, part, references.T, alpha=-1.0)
-        found = gap.topk(k, dim=1, largest=False).indices
+        gap = torch.addmm(half_norms, part, padded.T, alpha=-1.0)
+        found = _smallest(gap, k)
         # The winners' distances are taken by difference, exact also for a duplicate of a reference.
         exact = (part[:, None] - references[found]).norm(dim=2)
         exact, order = exact.sort(1)
         distances[start : start + chunk] = exact
         indices[start : start + chunk] = found.gather(1, order)
     return distances, indices
+
+
+def _smallest(gap: Tensor, k: int) -> Tensor:
+    """Indices of the k smallest entries of each row; the rows are whole blocks long."""
+    n_blocks = gap.shape[1] // _BLOCK
+    if n_blocks <= 2 * k:
+        return gap.topk(k, dim=1, largest=False).indices
+    blocks = gap.unflatten(1, (n_blocks, _BLOCK)).amin(2).topk(k, dim=1, largest=False).indices
+    candidates = (blocks[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=gap.device)).flatten(1)
+    return candidates.gather(1, gap.gather(1, candidates).topk(k, dim=1, largest=False).indices)
 
 
 class Neighbours(Rule):
