@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def worker(model_path: str, rows_path: str, n: int) -> None:
     model = knownot.load(model_path)
     X = np.load(rows_path, mmap_mode="r")[:n]
     model.score_samples(X[:2048])
-    bare = model.module_.encoder
+    bare = cast(torch.nn.Module, model.module_.encoder)
     with torch.inference_mode():
         start = time.perf_counter()
         for part in range(0, n, 512):

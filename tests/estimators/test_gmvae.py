@@ -264,11 +264,14 @@ def test_wrong_settings_are_refused_in_a_sentence(blobs):
         ({"accept": 95}, "accept=95 is no acceptance rate"),
         ({"validation_fraction": 0.9}, "validation_fraction=0.9 does not work"),
         ({"n_subclusters": (1, 2, 3)}, "does not fit 2 classes"),
+        ({"n_subclusters": (0, 1)}, "every class has at least one"),
         ({"likelihood": "poisson"}, "likelihood='poisson' is not known"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0 does not work"),
     ):
+        model = GMVAEClassifier(random_state=0, **(SMALL | settings))
         with pytest.raises(ValueError, match=message):
-            GMVAEClassifier(random_state=0, **(SMALL | settings)).fit(X, y)
+            model.fit(X, y)
+        assert not hasattr(model, "history_"), "refused before training"
 
 
 def test_input_of_another_shape_is_refused_at_predict(blobs, model):

@@ -86,7 +86,7 @@ def predict_columns(model: Any, x: Any, fdr: float | None) -> dict[str, list[Any
     """Predict samples: a column for everything that is known of them."""
     from knownot.metrics import UNKNOWN, UNKNOWN_NAME
 
-    nearest, knownness = model.nearest_class(x), model.score_samples(x)
+    nearest, knownness = model.nearest_class(x, return_knownness=True)
     p_values = model.threshold_.p_values(knownness)
     unknown = UNKNOWN_NAME if nearest.dtype.kind == "U" else UNKNOWN
     columns: dict[str, list[Any]] = {

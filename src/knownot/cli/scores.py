@@ -53,7 +53,7 @@ def judge(model: Any, x: Any, y: np.ndarray) -> tuple[dict[str, float], list[dic
 
     from knownot.metrics import open_set_report
 
-    nearest, knownness = model.nearest_class(x), model.score_samples(x)
+    nearest, knownness = model.nearest_class(x, return_knownness=True)
     metrics = open_set_report(y, nearest, knownness, model.offset_, classes=model.classes_)
     accepted = knownness >= model.offset_
     rows = []

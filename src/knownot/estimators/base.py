@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 import torch
@@ -112,6 +112,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         self.input_shape_ = tuple(samples.shape[1:])
         self.classes_, codes = np.unique(labels, return_inverse=True)
         self._refuse_labels(codes)
+        self._refuse_settings()
         random = check_random_state(self.random_state)
         parts = self._parts(samples, codes.astype(np.int64), validation, random)
         seed = int(random.randint(2**31 - 1))
@@ -141,6 +142,16 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
                 "samples out of fit (they can serve in calibrate as X_unknown), or rename the class."
             )
 
+    def _refuse_settings(self) -> None:
+        """What would only show after training, before it."""
+        counts, n_classes = self._counts(), len(self.classes_)
+        make_rule(self.rule, counts).check([counts] * n_classes if isinstance(counts, int) else counts)
+        ConformalThreshold(1.0 if self.accept is None else self.accept)
+        if not 0.0 < self.validation_fraction <= 0.5:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} does not work: give a share above 0 and at most 0.5."
+            )
+
     def _parts(
         self,
         samples: Tensor | NDArray[Any],
@@ -148,10 +159,6 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         validation: tuple[Any, ArrayLike] | None,
         random: np.random.RandomState,
     ) -> list[tuple[Tensor | NDArray[Any], NDArray[np.int64]]]:
-        if not 0.0 < self.validation_fraction <= 0.5:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction!r} does not work: give a share above 0 and at most 0.5."
-            )
         if validation is None:
             return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
         held = read_samples(self, validation[0], reset=False)
@@ -354,10 +361,30 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             answers = np.append(known, np.asarray([self._unknown_label()]))
         return answers[np.where(scores >= self.offset_, classes, len(known))]
 
-    def nearest_class(self, X: Any) -> NDArray[Any]:
-        """Class of each sample without rejection, shape (N,)."""
+    @overload
+    def nearest_class(self, X: Any, *, return_knownness: Literal[False] = False) -> NDArray[Any]: ...
+
+    @overload
+    def nearest_class(self, X: Any, *, return_knownness: Literal[True]) -> tuple[NDArray[Any], NDArray[np.float64]]: ...
+
+    def nearest_class(self, X: Any, *, return_knownness: bool = False) -> Any:
+        """Class of each sample without rejection.
+
+        Parameters
+        ----------
+        X : array-like
+        return_knownness : bool
+            Give the knownness as well, from the same pass.
+
+        Returns
+        -------
+        classes : ndarray, shape (N,)
+        knownness : ndarray, shape (N,)
+            Only with ``return_knownness=True``; what :meth:`score_samples` gives.
+        """
         check_is_fitted(self)
-        return self.classes_[self._decide(read_samples(self, X, reset=False))[0]]
+        classes, scores = self._decide(read_samples(self, X, reset=False))
+        return (self.classes_[classes], scores) if return_knownness else self.classes_[classes]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the known classes, given that a sample is of one of them, (N, C)."""

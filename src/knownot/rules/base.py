@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,6 +46,22 @@ class Rule(ABC):
     uses: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     temperature: float = 1.0
+
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse classes that the rule cannot work with, before anything is trained.
+
+        Parameters
+        ----------
+        n_subclusters : sequence of int
+            Subclusters of each class.
+
+        Raises
+        ------
+        ValueError
+            If the rule is not defined for them.
+        """
+        if min(n_subclusters) < 1:
+            raise ValueError(f"n_subclusters={list(n_subclusters)} does not work: every class has at least one.")
 
     @abstractmethod
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:

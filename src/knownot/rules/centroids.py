@@ -54,11 +54,8 @@ class NearestCentroid(Rule):
         self.owners_ = torch.cat(owners).to(z.device)
         # Pooled within-cluster variance a dimension: the scale on which a distance is large.
         self.variance_ = float(within / (len(z) * z.shape[1])) + 1e-12
-        self._check()
+        self.check(torch.bincount(self.owners_).tolist())
         return self
-
-    def _check(self) -> None:
-        """NC-D works with any number of centroids."""
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         distances = torch.cdist(z, self.centroids_)
@@ -97,8 +94,10 @@ class NearestCentroidUncertainty(NearestCentroid):
     (tensor([0]), tensor([-0.2857]))
     """
 
-    def _check(self) -> None:
-        if len(self.centroids_) < 2:
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a single centroid, for which U is undefined."""
+        super().check(n_subclusters)
+        if sum(n_subclusters) < 2:
             raise ValueError(
                 "NC-U compares the nearest centroid with the others, but one class with one subcluster "
                 "has a single centroid: use rule='nc-d', or give n_subclusters of at least 2."

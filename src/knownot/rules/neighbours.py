@@ -8,7 +8,6 @@ from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
 
-
 _BLOCK = 64
 
 
