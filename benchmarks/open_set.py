@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 
-import knownot
 from knownot import GMVAEClassifier
-from knownot.data import PROTOCOLS, load_named, open_set_partition
+from knownot.data import PROTOCOLS, image_tensor, load_named, open_set_partition
 from knownot.estimators.inputs import halves
 from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, oscr
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule, nearest
@@ -118,10 +117,13 @@ def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> d
 
     model = GMVAEClassifier(random_state=seed, verbose=1, max_epochs=epochs, **(SETTINGS[name] | settings))
     model.fit(train.x, train.codes, validation=(partition.validation_known.x, held))
-    for rule in RULES:
-        model.rule_ = make_rule(rule, model._counts(), seed)
-        model._fit_rule((model_input(train.x), train.codes), (model_input(x_selection), held[parted[0]]))
-        methods[rule] = measure(data, *[model._decide(model_input(x)) for x in parts])
+    embeddings, codes = torch.from_numpy(model.transform(train.x)), torch.from_numpy(train.codes)
+    described = [evidence(model, x) for x in parts]
+    for name_of_rule in RULES:
+        rule = make_rule(name_of_rule, model.n_subclusters, seed).fit(embeddings, codes)
+        rule.calibrate(described[0]["embedding"], torch.from_numpy(held[parted[0]]), described[0])
+        scores = [rule.score(found["embedding"], found) for found in described]
+        methods[name_of_rule] = measure(data, *[(c.numpy(), s.double().numpy()) for c, s in scores])
     return {
         "experiment": name,
         "seed": seed,
@@ -136,9 +138,11 @@ def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> d
     }
 
 
-def model_input(x: np.ndarray) -> torch.Tensor:
-    """Images as the estimator keeps them inside."""
-    return knownot.data.image_tensor(x)
+def evidence(model: GMVAEClassifier, x: np.ndarray) -> dict[str, torch.Tensor]:
+    """All that the module says of images, so that every rule reads the same."""
+    with torch.inference_mode():
+        found = [model.module_.evidence(part.float() / 255.0) for part in image_tensor(x).split(512)]
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
 def provenance() -> dict[str, Any]:

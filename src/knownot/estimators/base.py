@@ -221,10 +221,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         return len(self.input_shape_) == 3 and max(self.input_shape_[1:]) < _SMALL_IMAGE
 
     def _fit_rule(self, training: tuple[Any, Any], selection: tuple[Any, Any]) -> None:
-        for part, learn in ((training, self.rule_.fit), (selection, self.rule_.calibrate)):
-            pieces = list(self._described(part[0]))
-            found = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-            learn(found["embedding"], torch.from_numpy(part[1]).to(self._device), found)
+        device = self._device
+        z = torch.from_numpy(self._embed(training[0])).to(device)
+        self.rule_.fit(z, torch.from_numpy(training[1]).to(device))
+        pieces = list(self._described(selection[0]))
+        evidence = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+        self.rule_.calibrate(evidence["embedding"], torch.from_numpy(selection[1]).to(device), evidence)
 
     # Thresholds
 
@@ -312,6 +314,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         names = set(self.rule_.uses) | set(self.rule_.may_use)
         with torch.inference_mode():
             for x, n in chunks(samples, self.scaling_, self._device):
+                # The rule sees the filled-up chunk too, so that its results do not depend on n either.
                 evidence = self.module_.evidence(x, names)
                 logits, knownness = self.rule_.evaluate(evidence["embedding"], evidence)
                 yield Verdict(logits[:n], knownness[:n])
@@ -412,7 +415,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embedding of each sample, shape (N, latent_dim), float32."""
         check_is_fitted(self)
-        samples = read_samples(self, X, reset=False)
+        return self._embed(read_samples(self, X, reset=False))
+
+    def _embed(self, samples: Tensor | NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode():
             found = [self.module_.embed(x)[:n].cpu() for x, n in chunks(samples, self.scaling_, self._device)]
         return torch.cat(found).numpy()

@@ -64,7 +64,7 @@ class Rule(ABC):
             raise ValueError(f"n_subclusters={list(n_subclusters)} does not work: every class has at least one.")
 
     @abstractmethod
-    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
+    def fit(self, z: Tensor, y: Tensor) -> Rule:
         """Learn from training embeddings.
 
         Parameters
@@ -72,13 +72,18 @@ class Rule(ABC):
         z : Tensor, shape (N, d)
         y : Tensor, shape (N,), int64
             Class indices 0 … C - 1, each present.
-        evidence : mapping of str to Tensor, optional
-            What :attr:`uses` names, each of shape (N,) or (N, C).
         """
 
     @abstractmethod
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        """Logits and knownness of every sample."""
+        """Logits and knownness of every sample.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, d)
+        evidence : mapping of str to Tensor, optional
+            What :attr:`uses` names, each of shape (N,) or (N, C).
+        """
 
     @abstractmethod
     def state(self) -> State:

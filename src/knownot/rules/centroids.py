@@ -35,7 +35,7 @@ class NearestCentroid(Rule):
         self.n_subclusters = n_subclusters
         self.random_state = random_state
 
-    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> NearestCentroid:
+    def fit(self, z: Tensor, y: Tensor) -> NearestCentroid:
         n_classes = int(y.max()) + 1
         counts = [self.n_subclusters] * n_classes if isinstance(self.n_subclusters, int) else self.n_subclusters
         centroids, owners, within = [], [], torch.zeros((), dtype=torch.float64)

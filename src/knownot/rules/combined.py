@@ -96,8 +96,7 @@ class CombinedEvidence(Rule):
     def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
         self.neighbours = Neighbours(k, max_references, random_state)
 
-    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
-        self._need(evidence)
+    def fit(self, z: Tensor, y: Tensor) -> CombinedEvidence:
         self.neighbours.fit(z, y)
         self.surprises_: list[list[Surprise]] = []
         return self

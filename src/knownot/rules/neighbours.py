@@ -96,7 +96,7 @@ class Neighbours(Rule):
         self.max_references = max_references
         self.random_state = random_state
 
-    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
+    def fit(self, z: Tensor, y: Tensor) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:
             generator = torch.Generator().manual_seed(self.random_state)
             shuffled = torch.randperm(len(z), generator=generator).to(z.device)
