@@ -190,7 +190,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
         n_samples = len(training[1])
         batch_size = self.batch_size or int(np.clip(n_samples // 20, 16, 128))
-        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED * batch_size / n_samples), 20, 100))
+        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED * batch_size / n_samples), 10, 100))
         settings = TrainingSettings(
             max_epochs=epochs,
             learning_rate=self.learning_rate,

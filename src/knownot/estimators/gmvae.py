@@ -59,7 +59,7 @@ class GMVAEClassifier(OpenSetClassifier):
     prior_spread : float
         Standard deviation of the subclusters' means at the start of training.
     max_epochs : int, optional
-        Passes over the data. Default: as many as make 3,000 steps, within 20 … 100.
+        Passes over the data. Default: as many as make 3,000 steps, within 10 … 100.
     batch_size : int, optional
         Default: 128; for small sets a twentieth of the training samples, at least 16.
     learning_rate : float
