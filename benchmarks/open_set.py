@@ -15,16 +15,14 @@ protocol: for each number Q of unknown classes, and their mean). The test set ch
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
-import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from provenance import provenance
 
 from knownot import GMVAEClassifier
 from knownot.data import PROTOCOLS, image_tensor, load_named, open_set_partition
@@ -143,29 +141,6 @@ def evidence(model: GMVAEClassifier, x: np.ndarray) -> dict[str, torch.Tensor]:
     with torch.inference_mode():
         found = [model.module_.evidence(part.float() / 255.0) for part in image_tensor(x).split(512)]
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
-
-
-def provenance() -> dict[str, Any]:
-    """Where and with what a number was measured."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
-
-    return {
-        "commit": git("rev-parse", "HEAD"),
-        "changed": bool(git("status", "--porcelain", "--", "src")),
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "hardware": f"{torch.get_num_threads()} threads, {platform.machine()}, {cpu_name()}",
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def cpu_name() -> str:
-    """Name of the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 def table(name: str, folder: Path) -> str:

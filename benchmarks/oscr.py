@@ -5,6 +5,8 @@ Run ``python benchmarks/oscr.py``. Both are timed in one process, best of three,
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +43,17 @@ def main() -> None:
     sorted_value, sorted_time = best_time(lambda: oscr(known, correct, scores))
     brute_value, brute_time = best_time(lambda: oscr_by_definition(known, correct, scores))
     assert abs(sorted_value - brute_value) < 1e-12, (sorted_value, brute_value)
+    result = {
+        "scores": len(scores),
+        "oscr": sorted_value,
+        "oscr_by_definition": brute_value,
+        "sorted_milliseconds": 1e3 * sorted_time,
+        "definition_milliseconds": 1e3 * brute_time,
+        "ratio": brute_time / sorted_time,
+    }
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(result))
+        return
     print(f"OSCR {sorted_value:.6f} by both, {len(scores):,} scores, {len(np.unique(scores)):,} distinct")
     print(f"one sort      {1e3 * sorted_time:9.2f} ms")
     print(f"by definition {1e3 * brute_time:9.2f} ms")

@@ -23,7 +23,7 @@ from knownot.estimators.persistence import pack
 from knownot.estimators.saving import save_model
 from knownot.modules import OpenSetModule
 from knownot.rules import ConformalThreshold, Rule, Verdict, f1_threshold, make_rule, quantile_threshold
-from knownot.training import History, TrainingSettings, train
+from knownot.training import History, TrainingSettings, choose_accelerator, train
 
 _STEPS_WANTED = 3_000
 _SMALL_IMAGE = 16
@@ -184,9 +184,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         return [int(k) for k in self.n_subclusters]
 
     def _train(self, training: tuple[Any, Any], selection: tuple[Any, Any], seed: int) -> None:
+        # One process keeps the samples on its device; several share them in main memory.
+        device = choose_accelerator(self.accelerator) if self.devices == self.num_nodes == 1 else "cpu"
+
         def batches(part: tuple[Any, Any], shuffle: bool) -> InMemoryBatches:
             x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
-            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed)
+            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
 
         n_samples = len(training[1])
         batch_size = self.batch_size or int(np.clip(n_samples // 20, 16, 128))

@@ -1,0 +1,41 @@
+"""All races of speed, one after the other, into ``results/speed/``.
+
+    python benchmarks/speed.py
+
+Each race is a script of its own beside this one, with both sides in one run. Leave the machine alone
+meanwhile: the ratios stand it, the seconds do not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from provenance import provenance
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "results" / "speed"
+RACES = {
+    "training_step": ["training_step.py"],
+    "scoring": ["scoring.py"],
+    "startup": ["startup.py"],
+    "oscr": ["oscr.py"],
+}
+
+
+def main() -> None:
+    """Run the races named on the command line, or all."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or RACES:
+        script, *options = RACES[name]
+        command = [sys.executable, str(HERE / script), *options, "--json"]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        record = {"race": name, "result": json.loads(output), "provenance": provenance()}
+        (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+        print(name, output.strip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
