@@ -18,13 +18,13 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from provenance import provenance
 
-from knownot import GMVAEClassifier
+from knownot import GMVAEClassifier, load
 from knownot.data import PROTOCOLS, image_tensor, load_named, open_set_partition
 from knownot.estimators.inputs import halves
 from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, oscr
@@ -82,7 +82,7 @@ def measure(data: dict[str, Any], selection: Scored, calibration: Scored, unknow
     }
 
 
-def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> dict[str, Any]:
+def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any], models: Path | None) -> dict[str, Any]:
     """Train once with this seed and score every rule and both pixel baselines."""
     started = time.time()
     protocol = PROTOCOLS[f"open-gmvae/{name}"]
@@ -113,8 +113,14 @@ def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any]) -> d
     for metric in ("euclidean", "cosine"):
         methods[f"pixels-5nn-{metric}"] = measure(data, *pixels(metric, train, parts))
 
-    model = GMVAEClassifier(random_state=seed, verbose=1, max_epochs=epochs, **(SETTINGS[name] | settings))
-    model.fit(train.x, train.codes, validation=(partition.validation_known.x, held))
+    kept = models / f"{name}-seed{seed}.safetensors" if models else None
+    if kept and kept.exists():
+        model = cast(GMVAEClassifier, load(kept))
+    else:
+        model = GMVAEClassifier(random_state=seed, verbose=1, max_epochs=epochs, **(SETTINGS[name] | settings))
+        model.fit(train.x, train.codes, validation=(partition.validation_known.x, held))
+        if kept:
+            model.save(kept)
     embeddings, codes = torch.from_numpy(model.transform(train.x)), torch.from_numpy(train.codes)
     described = [evidence(model, x) for x in parts]
     for name_of_rule in RULES:
@@ -176,6 +182,7 @@ def main() -> None:
     runner.add_argument("name", choices=sorted(SETTINGS))
     runner.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     runner.add_argument("--epochs", type=int, default=None)
+    runner.add_argument("--models", type=Path, help="folder to keep trained models in, and to take them from")
     runner.add_argument("--set", nargs="*", default=[], help="other settings, as latent_dim=32")
     printer = commands.add_parser("table")
     for sub in (runner, printer):
@@ -189,7 +196,9 @@ def main() -> None:
     for seed in arguments.seeds:
         path = arguments.results / f"{arguments.name}-seed{seed}.json"
         if not path.exists():
-            path.write_text(json.dumps(run(arguments.name, seed, arguments.epochs, settings), indent=1) + "\n")
+            path.write_text(
+                json.dumps(run(arguments.name, seed, arguments.epochs, settings, arguments.models), indent=1) + "\n"
+            )
     print(table(arguments.name, arguments.results))
 
 

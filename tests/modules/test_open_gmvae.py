@@ -164,8 +164,8 @@ def test_component_means_start_apart():
 
 def test_evidence_names_what_it_computes():
     torch.manual_seed(0)
-    module = OpenGMVAE((1, 12, 12), 2, blocks=((1, 4),), hidden=(8,), latent_dim=3)
-    x = torch.rand(5, 1, 12, 12)
+    module = OpenGMVAE((1, 16, 16), 2, blocks=((1, 4),), hidden=(8,), latent_dim=3)
+    x = torch.rand(5, 1, 16, 16)
     found = module.evidence(x)
     assert set(found) == {"embedding", *module.evidence_names}
     mean, log_variance = module.posterior(x)
@@ -173,7 +173,10 @@ def test_evidence_names_what_it_computes():
     torch.testing.assert_close(found["posterior log-density"], q.log_prob(mean))
     error = (module.reconstruct(x) - x).square().flatten(1).sum(1) / x.square().flatten(1).sum(1)
     torch.testing.assert_close(found["relative error"], error)
-    blank = module.evidence(torch.zeros(1, 1, 12, 12))
+    box = torch.full((1, 1, 3, 3), 1 / 9)
+    smooth = F.conv2d(module.reconstruct(x) - x, box, padding=1).square().flatten(1).sum(1)
+    torch.testing.assert_close(found["smooth error"], smooth / x.square().flatten(1).sum(1))
+    blank = module.evidence(torch.zeros(1, 1, 16, 16))
     assert all(torch.isfinite(value).all() for value in blank.values())
     assert set(module.evidence(x, ["deviance"])) == {"embedding", "deviance"}
 

@@ -37,6 +37,7 @@ def some_evidence(z, seed=0):
         "posterior log-density": torch.zeros(len(z)),
         "deviance": torch.rand(len(z), generator=generator) + 1.0,
         "relative error": torch.rand(len(z), generator=generator) + 0.1,
+        "smooth error": torch.rand(len(z), generator=generator) + 0.1,
     }
 
 
@@ -159,8 +160,10 @@ def test_combined_evidence_uses_every_part():
     usual = rule.evaluate(test, some_evidence(test, 6)).knownness
     odd_pixels = some_evidence(test, 6) | {"deviance": torch.full((600,), 4.0)}
     odd_error = some_evidence(test, 6) | {"relative error": torch.full((600,), 4.0)}
+    odd_strokes = some_evidence(test, 6) | {"smooth error": torch.full((600,), 4.0)}
     far = test + torch.tensor([0.0, 0.0, 7.0])
     for odd in (
+        rule.evaluate(test, odd_strokes).knownness,
         rule.evaluate(test, odd_pixels).knownness,
         rule.evaluate(test, odd_error).knownness,
         rule.evaluate(far, some_evidence(far, 6)).knownness,

@@ -68,11 +68,11 @@ class CombinedEvidence(Rule):
 
     The parts, each in the direction "higher = more known": density of the latent code under
     the best class mixture; distance to the nearest training codes; deviance of the
-    reconstruction; and, for images, its error relative to the image's energy. Each is turned
-    into minus the log of the share of held-out known samples that score as low (Fisher's way of
-    combining tests), half of it measured against all known samples and half against those
-    of the predicted class. Pooled scales alone favour classes that are easy to reconstruct,
-    class scales alone forgive samples sent to the most variable class.
+    reconstruction; and, for images, its error relative to the image's energy, pixel by pixel and
+    smoothed. Each is turned into minus the log of the share of held-out known samples that score
+    as low (Fisher's way of combining tests), half of it measured against all known samples and
+    half against those of the predicted class. Pooled scales alone favour classes that are easy
+    to reconstruct, class scales alone forgive samples sent to the most variable class.
 
     No training images are kept, only latent codes.
 
@@ -91,7 +91,7 @@ class CombinedEvidence(Rule):
     """
 
     uses = ("class log-density", "deviance")
-    may_use = ("relative error",)
+    may_use = ("relative error", "smooth error")
 
     def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
         self.neighbours = Neighbours(k, max_references, random_state)
@@ -140,8 +140,7 @@ class CombinedEvidence(Rule):
             -torch.log(distance.double().clamp_min(1e-12)),
             -torch.log(evidence["deviance"].double().clamp_min(1e-12)),
         ]
-        if "relative error" in evidence:
-            columns.append(-torch.log(evidence["relative error"].double().clamp_min(1e-12)))
+        columns += [-torch.log(evidence[name].double().clamp_min(1e-12)) for name in self.may_use if name in evidence]
         return torch.stack(columns, 1), logits
 
     def state(self) -> State:
