@@ -172,6 +172,9 @@ def test_without_a_threshold_nothing_is_rejected(blobs):
     assert not hasattr(model, "decision_function")
     with pytest.raises(AttributeError, match="has no attribute 'decision_function'"):
         _ = model.decision_function
+    model.calibrate(X, accept=0.9)
+    assert (model.predict(unknown) == -1).mean() > 0.9
+    np.testing.assert_array_equal(model.decision_function(X) < 0, model.predict(X) == -1)
 
 
 def test_held_out_samples_can_be_given(blobs):
@@ -246,6 +249,17 @@ def test_bad_input_is_refused_before_training(blobs, spoil, message):
     with pytest.raises(ValueError, match=message):
         model.fit(*spoil(X[:200], y[:200]))
     assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD)
+def test_a_fitted_model_survives_bad_input(blobs, spoil, message):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, y)
+    before = model.score_samples(X)
+    with pytest.raises(ValueError, match=message):
+        model.fit(*spoil(X[:200], y[:200]))
+    np.testing.assert_array_equal(model.score_samples(X), before)
+    assert model.classes_.tolist() == [0, 1]
 
 
 def test_one_class_alone_works_but_not_with_uncertainty(blobs):

@@ -28,14 +28,15 @@ from knownot.training import History, TrainingSettings, choose_accelerator, trai
 _STEPS_WANTED = 3_000
 _SMALL_IMAGE = 16
 
+# Samples and their class indices.
+Part = tuple[Tensor | NDArray[Any], NDArray[np.int64]]
+
 
 def _rejects(estimator: OpenSetClassifier) -> bool:
-    if estimator.accept is None:
-        raise AttributeError(
-            "decision_function needs a threshold, and accept=None never rejects: "
-            "set accept, such as accept=0.95, or use score_samples."
-        )
-    return True
+    """Whether there is a threshold: not with accept=None, unless ``calibrate`` has set one since."""
+    if not hasattr(estimator, "offset_"):
+        return estimator.accept is not None
+    return estimator.accept_ is not None or bool(np.isfinite(estimator.offset_))
 
 
 class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
@@ -107,6 +108,24 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         knownot.training.DivergenceError
             If a term of the loss becomes infinite.
         """
+        before = dict(vars(self))
+        try:
+            parts, settings = self._prepare(X, y, validation)
+        except Exception:
+            # A model fitted before stays as it was, also where the new input was refused half-way.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        self._train(parts[0], parts[1], settings)
+        self.rule_ = make_rule(self.rule, self._counts(), settings.seed or 0)
+        self._fit_rule(parts[0], parts[1])
+        self._set_threshold(self._scores(parts[2][0]), self.accept)
+        return self
+
+    def _prepare(
+        self, X: Any, y: ArrayLike, validation: tuple[Any, ArrayLike] | None
+    ) -> tuple[list[Part], TrainingSettings]:
+        """Check the input and settings, split the samples, and build the module."""
         samples = read_samples(self, X, reset=True)
         labels = check_labels(y, len(samples))
         self.input_shape_ = tuple(samples.shape[1:])
@@ -115,17 +134,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         self._refuse_settings()
         random = check_random_state(self.random_state)
         parts = self._parts(samples, codes.astype(np.int64), validation, random)
-        seed = int(random.randint(2**31 - 1))
-
+        settings = self._settings(len(parts[0][1]), int(random.randint(2**31 - 1)))
         self.scaling_ = Scaling.fit(parts[0][0])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(settings.seed or 0)
             self.module_ = self._make_module()
-        self._train(parts[0], parts[1], seed)
-        self.rule_ = make_rule(self.rule, self._counts(), seed % 2**31)
-        self._fit_rule(parts[0], parts[1])
-        self._set_threshold(self._scores(parts[2][0]), self.accept)
-        return self
+        return parts, settings
 
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
@@ -158,7 +172,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         codes: NDArray[np.int64],
         validation: tuple[Any, ArrayLike] | None,
         random: np.random.RandomState,
-    ) -> list[tuple[Tensor | NDArray[Any], NDArray[np.int64]]]:
+    ) -> list[Part]:
         if validation is None:
             return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
         held = read_samples(self, validation[0], reset=False)
@@ -183,19 +197,13 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             return int(self.n_subclusters)
         return [int(k) for k in self.n_subclusters]
 
-    def _train(self, training: tuple[Any, Any], selection: tuple[Any, Any], seed: int) -> None:
-        # One process keeps the samples on its device; several share them in main memory.
-        device = choose_accelerator(self.accelerator) if self.devices == self.num_nodes == 1 else "cpu"
+    def _batch_size(self, n_samples: int) -> int:
+        return self.batch_size or int(np.clip(n_samples // 20, 16, 128))
 
-        def batches(part: tuple[Any, Any], shuffle: bool) -> InMemoryBatches:
-            x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
-            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
-
-        n_samples = len(training[1])
-        batch_size = self.batch_size or int(np.clip(n_samples // 20, 16, 128))
-        epochs = self.max_epochs or int(np.clip(round(_STEPS_WANTED * batch_size / n_samples), 10, 100))
-        settings = TrainingSettings(
-            max_epochs=epochs,
+    def _settings(self, n_samples: int, seed: int) -> TrainingSettings:
+        epochs = _STEPS_WANTED * self._batch_size(n_samples) / n_samples
+        return TrainingSettings(
+            max_epochs=self.max_epochs or int(np.clip(round(epochs), 10, 100)),
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             weight_decay=self.weight_decay,
@@ -208,6 +216,16 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             precision="32-true" if self.precision == "auto" and self._is_small() else self.precision,
             checkpoint_every=self.checkpoint_every,
         )
+
+    def _train(self, training: Part, selection: Part, settings: TrainingSettings) -> None:
+        seed, batch_size = settings.seed or 0, self._batch_size(len(training[1]))
+        # One process keeps the samples on its device; several share them in main memory.
+        device = choose_accelerator(self.accelerator) if self.devices == self.num_nodes == 1 else "cpu"
+
+        def batches(part: Part, shuffle: bool) -> InMemoryBatches:
+            x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
+            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
+
         self.history_ = train(
             self.module_,
             batches(training, True),
@@ -217,13 +235,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             resume=self.resume,
             progress=self.verbose > 0,
         )
-        self.module_.eval()
 
     def _is_small(self) -> bool:
         """Whether the samples are images so small that deep networks and bfloat16 do not pay."""
         return len(self.input_shape_) == 3 and max(self.input_shape_[1:]) < _SMALL_IMAGE
 
-    def _fit_rule(self, training: tuple[Any, Any], selection: tuple[Any, Any]) -> None:
+    def _fit_rule(self, training: Part, selection: Part) -> None:
         device = self._device
         z = torch.from_numpy(self._embed(training[0])).to(device)
         self.rule_.fit(z, torch.from_numpy(training[1]).to(device))
@@ -356,7 +373,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         """
         check_is_fitted(self)
         classes, scores = self._decide(read_samples(self, X, reset=False))
-        if self.accept is None and self.accept_ is None and np.isneginf(self.offset_):
+        if not _rejects(self):
             return self.classes_[classes]
         # Unsigned and boolean labels become signed, so that -1 fits in.
         known = self.classes_.astype(np.int64) if self.classes_.dtype.kind in "bu" else self.classes_
@@ -405,7 +422,10 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     @available_if(_rejects)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Knownness less the threshold, ``score_samples(X) - offset_``; below 0 is unknown."""
+        """Knownness less the threshold, ``score_samples(X) - offset_``; below 0 is unknown.
+
+        With ``accept=None`` there is no threshold and no such method.
+        """
         return self.score_samples(X) - self.offset_
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
