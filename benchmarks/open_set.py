@@ -149,18 +149,24 @@ def evidence(model: GMVAEClassifier, x: np.ndarray) -> dict[str, torch.Tensor]:
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
+def read(name: str, folder: Path) -> list[dict[str, Any]]:
+    """Results of all seeds of one experiment."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+
+
+def cell(runs: list[dict[str, Any]], method: str, key: str, place: int | None = None) -> str:
+    """Mean ± standard deviation of one number over the seeds."""
+    values = [r["methods"][method][key] for r in runs]
+    values = [v[place] if place is not None else v for v in values]
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
+
+
 def table(name: str, folder: Path) -> str:
     """Markdown of all seeds of one experiment, mean ± standard deviation."""
-    runs = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-seed*.json"))]
+    runs = read(name, folder)
     if not runs:
         return f"{name}: no results yet\n"
-
-    def cell(method: str, key: str, place: int | None = None) -> str:
-        values = [r["methods"][method][key] for r in runs]
-        values = [v[place] if place is not None else v for v in values]
-        spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
-        return f"{np.mean(values):.4f}{spread}"
-
     n_q = len(runs[0]["unknown_classes"]) + 1
     plain = ("auroc", "oscr", "accuracy", "acceptance", "rejection")
     heads = ["method", *plain, *(f"F1 Q={q}" for q in range(n_q))]
@@ -168,7 +174,8 @@ def table(name: str, folder: Path) -> str:
     for title, key in (("threshold for each Q", "f1"), ("mean threshold", "f1_mean_threshold")):
         lines += [f"Macro-F1 with {title}:", "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
         for method in runs[0]["methods"]:
-            cells = [cell(method, column) for column in plain] + [cell(method, key, q) for q in range(n_q)]
+            cells = [cell(runs, method, column) for column in plain]
+            cells += [cell(runs, method, key, q) for q in range(n_q)]
             lines.append("| " + " | ".join([method, *cells]) + " |")
         lines.append("")
     return "\n".join(lines)
