@@ -72,7 +72,7 @@ class GMVAEClassifier(OpenSetClassifier):
         Stop when the loss on held-out samples has not fallen for so many epochs.
     validation_fraction : float
         Share of the samples held out in ``fit``, half to choose weights and scales, half for
-        the threshold. Of sets below 400 samples more is taken: 80, but no more than a third.
+        the threshold. Of sets below 400 samples more is taken: 80, but at most two fifths.
     accelerator : {"auto", "cpu", "cuda", "mps"}
     devices, num_nodes : int
         Devices of each node, and nodes, to train on.

@@ -137,7 +137,7 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
     fraction : float
         Share of the samples for selection and calibration together, at most 0.5, so that
         every class of two samples or more keeps one for training. Of small sets more is
-        taken: 80 samples, but no more than a third.
+        taken: 80 samples, but no more than two fifths.
     random : RandomState
 
     Returns
@@ -154,7 +154,7 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
     # Every n-th of the samples in order of class is a sample with the classes in proportion.
     order = shuffled[np.argsort(y[shuffled], kind="stable")]
     # A few dozen at least, or the threshold of a small set could reject nothing.
-    n_held = max(round(fraction * len(y)), min(_HELD_AT_LEAST, len(y) // 3), min(2, len(y) // 2))
+    n_held = max(round(fraction * len(y)), min(_HELD_AT_LEAST, 2 * len(y) // 5), min(2, len(y) // 2))
     places = ((np.arange(n_held) + 0.5) * len(y) / max(n_held, 1)).astype(int)
     held = order[places]
     return [np.sort(np.delete(order, places)), *(np.sort(held[half]) for half in halves(y[held]))]
