@@ -90,13 +90,21 @@ def test_check_finite_finds_places_beyond_one_piece():
     check_finite(torch.tensor([1, 2]))
 
 
-@pytest.mark.parametrize(
-    "labels", [np.array([0, 1, 2]), np.array(["a", "b", "c"]), np.array(["a", "b", "c"], object), [0.0, 1.0, -1.0]]
-)
+@pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array(["a", "b", "c"]), [0.0, 1.0, -1.0]])
 def test_labels_pass_unchanged(labels):
     checked = check_labels(labels, 3)
     assert checked.tolist() == list(labels)
     assert checked.dtype == np.asarray(labels).dtype
+
+
+@pytest.mark.parametrize(
+    ("objects", "kind"),
+    [(["a", "bc", "d"], "U"), ([0, 1, 2], "i"), ([True, False, True], "b"), ([b"a", b"b", b"c"], "U")],
+)
+def test_objects_and_bytes_become_numbers_or_strings(objects, kind):
+    checked = check_labels(np.array(objects, None if isinstance(objects[0], bytes) else object), 3)
+    assert checked.dtype.kind == kind
+    assert checked.tolist() == [item.decode() if isinstance(item, bytes) else item for item in objects]
 
 
 def test_labels_of_a_tensor_and_of_a_column_are_taken():

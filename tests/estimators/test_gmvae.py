@@ -262,6 +262,77 @@ def test_a_fitted_model_survives_bad_input(blobs, spoil, message):
     assert model.classes_.tolist() == [0, 1]
 
 
+def test_objects_are_taken_for_what_they_are(blobs):
+    X, y, unknown = blobs
+    settings = SMALL | {"max_epochs": 3}
+    numbers = GMVAEClassifier(random_state=0, **settings).fit(X, y.astype(object))
+    assert numbers.classes_.dtype.kind == "i"
+    assert set(numbers.predict(unknown).tolist()) <= {-1, 0, 1}
+    assert GMVAEClassifier(random_state=0, **settings).fit(X, np.array([b"a", b"b"])[y]).classes_.tolist() == ["a", "b"]
+    flags = GMVAEClassifier(random_state=0, **settings).fit(X, y == 1)
+    assert flags.predict(np.full((1, 6), 1e4)).tolist() == [-1]
+    with pytest.raises(ValueError, match="y holds the label -1"):
+        GMVAEClassifier(random_state=0, **settings).fit(X, np.array([-1, 1], dtype=object)[y])
+
+
+@pytest.mark.parametrize("rule", ["evidence", "nc-u"])
+def test_absurd_values_are_as_unknown_as_can_be(blobs, rule):
+    X, y, _ = blobs
+    model = GMVAEClassifier(rule=rule, random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
+    for value in (1e20, 1e39, 1e300):
+        absurd = np.full((1, 6), value)
+        assert np.isfinite(model.predict_proba(absurd)).all()
+        assert not np.isnan(model.score_samples(absurd)).any()
+        assert rule == "nc-u" or model.p_values(absurd)[0] <= 0.05
+
+
+def test_an_error_while_training_leaves_the_fitted_model(blobs, tmp_path):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
+    before = model.score_samples(X)
+    (tmp_path / "checkpoint.pt").write_text("no checkpoint")
+    for settings in (
+        {"checkpoint_dir": tmp_path, "resume": True},
+        {"max_epochs": 0},
+        {"accelerator": "abacus"},
+    ):
+        with pytest.raises((ValueError, RuntimeError)):
+            model.set_params(**settings).fit(X, np.array(["a", "b"])[y])
+        assert model.classes_.tolist() == [0, 1]
+        np.testing.assert_array_equal(model.score_samples(X), before)
+        model.set_params(checkpoint_dir=None, resume=False, max_epochs=3, accelerator="auto")
+
+
+def test_a_refused_calibration_changes_nothing(blobs, tmp_path):
+    X, y, unknown = blobs
+    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
+    before = model.offset_, model.accept_
+    with pytest.raises(ValueError, match="is no acceptance rate"):
+        model.calibrate(X, accept=2.0)
+    with pytest.raises(ValueError, match="labels that were not in fit"):
+        model.calibrate(X, y + 7, X_unknown=unknown)
+    assert (model.offset_, model.accept_) == before
+    model.calibrate(X, accept=np.float32(0.5)).save(tmp_path / "m.safetensors")
+    model.calibrate(X, y, X_unknown=unknown)
+    assert model.threshold_.offset_ == model.offset_
+
+
+def test_more_wrong_settings_and_too_few_samples(blobs):
+    X, y, _ = blobs
+    with pytest.raises(ValueError, match="X holds 3 samples"):
+        GMVAEClassifier(random_state=0, **SMALL).fit(X[:3], [0, 0, 0])
+    with pytest.raises(ValueError, match=r"n_subclusters names \['zero'\], but the classes are \[0, 1\]"):
+        GMVAEClassifier({"zero": 3}, random_state=0, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="resume=True needs a fixed random_state"):
+        GMVAEClassifier(resume=True, checkpoint_dir="x", **SMALL).fit(X, y)
+    for wrong in ({"max_epochs": 0}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match="0"):
+            GMVAEClassifier(random_state=0, **(SMALL | wrong)).fit(X, y)
+    minus = GMVAEClassifier(accept=None, random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, np.array([-1, 1])[y])
+    with pytest.raises(ValueError, match="y holds the label -1"):
+        minus.calibrate(X, accept=0.9)
+
+
 def test_one_class_alone_works_but_not_with_uncertainty(blobs):
     X, y, unknown = blobs
     one = X[y == 0]

@@ -36,3 +36,8 @@ def test_any_size_comes_back(size):
 def test_images_too_small_for_the_blocks_are_refused():
     with pytest.raises(ValueError, match="2x8 pixels cannot be halved 2 times"):
         ConvEncoder((1, 2, 8), ((1, 4), (1, 4)), (), 2)
+
+
+def test_without_blocks_the_decoder_is_linear_at_the_end():
+    torch.manual_seed(0)
+    assert float(ConvDecoder(5, (), (16,), (1, 4, 4))(torch.randn(32, 5)).detach().min()) < 0

@@ -123,6 +123,21 @@ def test_fewer_references_keep_the_shares_of_the_classes():
     assert len(torch.unique(rule.references_, dim=0)) == 90
 
 
+def test_rare_classes_keep_references():
+    y = torch.tensor([0] * 2000 + [1] * 3 + [2] * 2000)
+    rule = Neighbours(max_references=100).fit(torch.randn(len(y), 2), y)
+    assert torch.bincount(rule.labels_).tolist() == [50, 3, 50]
+
+
+def test_centroid_distances_are_exact_far_from_the_origin():
+    z, y = clusters(300)
+    rule = NearestCentroid().fit(z + 1000.0, y)
+    batch = rule.score(z + 1000.0)[1]
+    single = torch.cat([rule.score(row[None] + 1000.0)[1] for row in z[:40]])
+    torch.testing.assert_close(batch[:40], single)
+    assert rule.score(rule.centroids_.repeat(20, 1))[1].abs().max() == 0.0
+
+
 def test_likelihood_is_the_sum_of_its_parts():
     evidence = {
         "class log-density": torch.tensor([[-1.0, -3.0], [-5.0, -2.0]]),

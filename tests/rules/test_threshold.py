@@ -57,6 +57,17 @@ def test_too_few_calibration_samples_accept_all_and_say_so():
     assert ConformalThreshold(0.95).fit(np.arange(19)).offset_ == 0.0
 
 
+@pytest.mark.parametrize(("accept", "enough"), [(0.7, 3), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+def test_the_number_of_samples_asked_for_is_the_smallest_that_rejects(accept, enough):
+    with pytest.warns(UserWarning, match=f"at least {enough} held-out"):
+        ConformalThreshold(accept).fit(np.arange(enough - 1))
+    assert np.isfinite(ConformalThreshold(accept).fit(np.arange(enough)).offset_)
+
+
+def test_a_score_that_is_nan_is_the_least_known():
+    assert ConformalThreshold().fit(np.arange(99)).p_values([np.nan, -np.inf]).tolist() == [0.01, 0.01]
+
+
 @pytest.mark.parametrize("accept", [0.5, 0.9, 0.95, 1.0])
 def test_the_quantile_accepts_at_least_the_share_and_no_sample_more_than_needed(accept):
     scores = np.random.default_rng(3).normal(size=137)

@@ -88,6 +88,8 @@ def predict_columns(model: Any, x: Any, fdr: float | None) -> dict[str, list[Any
 
     nearest, knownness = model.nearest_class(x, return_knownness=True)
     p_values = model.threshold_.p_values(knownness)
+    if nearest.dtype.kind == "b":
+        nearest = nearest.astype(int)  # so that -1 fits in, as in predict
     unknown = UNKNOWN_NAME if nearest.dtype.kind == "U" else UNKNOWN
     columns: dict[str, list[Any]] = {
         "class": [c if ok else unknown for c, ok in zip(nearest.tolist(), knownness >= model.offset_, strict=True)],

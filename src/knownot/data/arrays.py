@@ -163,7 +163,7 @@ def _refuse_image_shape(shape: tuple[int, ...], is_tensor: bool, name: str) -> N
         raise ValueError(f"{name} has shape {shape}, which holds no pixel: give one image or more.")
     if len(shape) == 3:
         return
-    first, last = shape[1] in (1, 3), shape[3] in (1, 3, 4)
+    first, last = shape[1] in (1, 3, 4), shape[3] in (1, 3, 4)
     if is_tensor and last and shape[1] > 4:
         raise ValueError(
             f"{name} is a tensor of shape {shape}, which looks like channels last: "
@@ -239,7 +239,8 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
-        The labels, their kind unchanged.
+        Numbers, booleans or strings; lists of Python objects and bytes are brought into one of
+        these.
 
     Raises
     ------
@@ -271,7 +272,13 @@ def check_labels(y: Any, n: int) -> np.ndarray:
             )
     elif labels.dtype.kind == "O":
         _refuse_mixed_labels(labels)
-    elif labels.dtype.kind not in "iubUS":
+        labels = np.array(labels.tolist())
+        if labels.dtype.kind not in "iubfU":
+            raise ValueError("Unknown label type: y holds objects: classes are whole numbers or strings.")
+        return check_labels(labels, n)
+    elif labels.dtype.kind == "S":
+        labels = labels.astype(str)
+    elif labels.dtype.kind not in "iubU":
         raise ValueError(f"Unknown label type: y is {labels.dtype}: classes are whole numbers or strings.")
     return labels
 
@@ -281,7 +288,7 @@ def _refuse_mixed_labels(labels: np.ndarray) -> None:
     if missing:
         raise ValueError(
             f"y has {len(missing)} missing labels (None or NaN), first at {missing[0]}: "
-            "leave these samples out, or mark them as unlabelled with -1."
+            "leave these samples out, or label them."
         )
     is_text = [isinstance(label, str) for label in labels]
     if any(is_text) and not all(is_text):

@@ -104,22 +104,23 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         Raises
         ------
         ValueError
-            If the input cannot be learned from; nothing has been changed then.
+            If the input cannot be learned from.
         knownot.training.DivergenceError
-            If a term of the loss becomes infinite.
+            If a term of the loss becomes infinite. Whatever is raised, the estimator is then what
+            it was before.
         """
         before = dict(vars(self))
         try:
             parts, settings = self._prepare(X, y, validation)
+            self._train(parts[0], parts[1], settings)
+            self.rule_ = make_rule(self.rule, self._counts(), settings.seed or 0)
+            self._fit_rule(parts[0], parts[1])
+            self._set_threshold(self._scores(parts[2][0]), self.accept)
         except Exception:
-            # A model fitted before stays as it was, also where the new input was refused half-way.
+            # A model fitted before stays as it was, whatever happens on the way to a new one.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        self._train(parts[0], parts[1], settings)
-        self.rule_ = make_rule(self.rule, self._counts(), settings.seed or 0)
-        self._fit_rule(parts[0], parts[1])
-        self._set_threshold(self._scores(parts[2][0]), self.accept)
         return self
 
     def _prepare(
@@ -137,7 +138,8 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         settings = self._settings(len(parts[0][1]), int(random.randint(2**31 - 1)))
         self.scaling_ = Scaling.fit(parts[0][0])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed or 0)
+            # Not torch.manual_seed, which would seed the user's GPUs as well.
+            torch.default_generator.manual_seed(settings.seed or 0)
             self.module_ = self._make_module()
         return parts, settings
 
@@ -149,8 +151,17 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
                 f"class {lonely!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
                 "and one to check with; add samples or leave the class out."
             )
+        if len(codes) < 4:
+            raise ValueError(
+                f"X holds {len(codes)} samples (n_samples={len(codes)}): give at least 4, two to learn from and two to "
+                "hold out."
+            )
+        if self.accept is not None:
+            self._refuse_unknown_as_class()
+
+    def _refuse_unknown_as_class(self) -> None:
         unknown = self._unknown_label()
-        if self.accept is not None and unknown in self.classes_:
+        if unknown in self.classes_:
             raise ValueError(
                 f"y holds the label {unknown!r}, which predict returns for samples of no known class: leave these "
                 "samples out of fit (they can serve in calibrate as X_unknown), or rename the class."
@@ -158,6 +169,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     def _refuse_settings(self) -> None:
         """What would only show after training, before it."""
+        if self.resume and self.random_state is None:
+            raise ValueError(
+                "resume=True needs a fixed random_state, which decides what is held out: give the one that the "
+                "training was begun with."
+            )
+        choose_accelerator(self.accelerator)
         counts, n_classes = self._counts(), len(self.classes_)
         make_rule(self.rule, counts).check([counts] * n_classes if isinstance(counts, int) else counts)
         ConformalThreshold(1.0 if self.accept is None else self.accept)
@@ -192,18 +209,22 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     def _counts(self) -> int | list[int]:
         """Subclusters of each class, from one number, a list, or a mapping of labels."""
         if isinstance(self.n_subclusters, Mapping):
-            return [int(self.n_subclusters.get(label, 1)) for label in self.classes_.tolist()]
+            classes = self.classes_.tolist()
+            foreign = [label for label in self.n_subclusters if label not in classes]
+            if foreign:
+                raise ValueError(f"n_subclusters names {foreign[:5]}, but the classes are {classes[:20]}.")
+            return [int(self.n_subclusters.get(label, 1)) for label in classes]
         if isinstance(self.n_subclusters, int | np.integer):
             return int(self.n_subclusters)
         return [int(k) for k in self.n_subclusters]
 
     def _batch_size(self, n_samples: int) -> int:
-        return self.batch_size or int(np.clip(n_samples // 20, 16, 128))
+        return int(np.clip(n_samples // 20, 16, 128)) if self.batch_size is None else self.batch_size
 
     def _settings(self, n_samples: int, seed: int) -> TrainingSettings:
-        epochs = _STEPS_WANTED * self._batch_size(n_samples) / n_samples
+        epochs = int(np.clip(round(_STEPS_WANTED * self._batch_size(n_samples) / n_samples), 10, 100))
         return TrainingSettings(
-            max_epochs=self.max_epochs or int(np.clip(round(epochs), 10, 100)),
+            max_epochs=epochs if self.max_epochs is None else self.max_epochs,
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             weight_decay=self.weight_decay,
@@ -235,6 +256,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             resume=self.resume,
             progress=self.verbose > 0,
         )
+        if self._device.type == "mps":
+            # Densities are computed in float64, which Apple's GPUs do not have.
+            self.module_.to("cpu")
 
     def _is_small(self) -> bool:
         """Whether the samples are images so small that deep networks and bfloat16 do not pay."""
@@ -287,19 +311,22 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             return self._set_threshold(scores, self.accept if accept is None else accept, method)
         codes = self._codes(check_labels(y, len(samples)), "y")
         _, unknown = self._decide(read_samples(self, X_unknown, reset=False))
-        self._set_threshold(scores, 1.0, method)
-        self.offset_ = f1_threshold(scores, codes, classes, unknown)
-        self.accept_ = None
+        self._refuse_unknown_as_class()
+        offset = f1_threshold(scores, codes, classes, unknown)
+        self._set_threshold(scores, None)
+        self.offset_ = self.threshold_.offset_ = offset
         return self
 
     def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
         if method not in ("conformal", "quantile"):
             raise ValueError(f"method={method!r} is not known: use 'conformal' or 'quantile'.")
-        self.accept_ = accept
-        self.threshold_ = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
-        self.offset_ = self.threshold_.offset_
+        if accept is not None:
+            self._refuse_unknown_as_class()
+        threshold = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
         if method == "quantile" and accept is not None:
-            self.offset_ = quantile_threshold(scores, accept)
+            threshold.offset_ = quantile_threshold(scores, accept)
+        self.threshold_, self.offset_ = threshold, threshold.offset_
+        self.accept_ = None if accept is None else float(accept)
         return self
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -345,7 +372,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         for verdict in self._verdicts(samples):
             stop = start + len(verdict.knownness)
             classes[start:stop] = verdict.logits.argmax(-1).cpu().numpy()
-            scores[start:stop] = verdict.knownness.cpu().numpy()
+            scores[start:stop] = torch.nan_to_num(verdict.knownness, nan=-torch.inf).cpu().numpy()
             start = stop
         return classes, scores
 
@@ -353,12 +380,12 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         scores, start = np.empty(len(samples)), 0
         for verdict in self._verdicts(samples):
             stop = start + len(verdict.knownness)
-            scores[start:stop] = verdict.knownness.cpu().numpy()
+            scores[start:stop] = torch.nan_to_num(verdict.knownness, nan=-torch.inf).cpu().numpy()
             start = stop
         return scores
 
     def _unknown_label(self) -> Any:
-        return "unknown" if self.classes_.dtype.kind in "OUS" else -1
+        return "unknown" if self.classes_.dtype.kind == "U" else -1
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
@@ -377,11 +404,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             return self.classes_[classes]
         # Unsigned and boolean labels become signed, so that -1 fits in.
         known = self.classes_.astype(np.int64) if self.classes_.dtype.kind in "bu" else self.classes_
-        if known.dtype.kind == "O":
-            answers = np.empty(len(known) + 1, dtype=object)
-            answers[:-1], answers[-1] = known, self._unknown_label()
-        else:
-            answers = np.append(known, np.asarray([self._unknown_label()]))
+        answers = np.append(known, np.asarray([self._unknown_label()]))
         return answers[np.where(scores >= self.offset_, classes, len(known))]
 
     @overload
@@ -433,7 +456,8 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
         It is the share of calibration samples that are at most as known, this one counted in.
         """
-        return self.threshold_.p_values(self.score_samples(X))
+        scores = self.score_samples(X)
+        return self.threshold_.p_values(scores)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embedding of each sample, shape (N, latent_dim), float32."""

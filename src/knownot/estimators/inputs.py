@@ -20,6 +20,7 @@ from knownot.data import check_finite, image_tensor
 TABLE_CHUNK = 512
 IMAGE_CHUNK = 512
 _HELD_AT_LEAST = 80
+_ABSURD = 1e6
 
 
 def is_image_input(X: Any) -> bool:
@@ -101,7 +102,9 @@ class Scaling:
             return X
         if self.mean is None or self.std is None:
             raise TypeError("a scaling fitted on images has no columns to standardise")
-        return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+        # A million standard deviations are as absurd as any more, and squares of them stay finite.
+        standard = np.clip((X - self.mean) / self.std, -_ABSURD, _ABSURD)
+        return torch.from_numpy(standard.astype(np.float32))
 
     def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
         """Back to the user's units: tables (N, F), images (N, H, W, C) in [0, 1]."""

@@ -113,7 +113,8 @@ class ConvDecoder(nn.Module):
             self.stages.append(nn.Sequential(*layers))
 
     def forward(self, z: Tensor) -> Tensor:
-        x = F.relu(self.head(z)).unflatten(-1, self._first_shape)
+        x = self.head(z).unflatten(-1, self._first_shape)
+        x = F.relu(x) if len(self.stages) else x
         for size, stage in zip(self._sizes, self.stages, strict=True):
             x = stage(F.interpolate(x, size=size))
         return x

@@ -79,7 +79,8 @@ class Neighbours(Rule):
     k : int
         Neighbours; fewer where there are fewer embeddings.
     max_references : int, optional
-        Training embeddings to keep, drawn evenly over the classes; None keeps all.
+        Training embeddings to keep, about in proportion to the classes, with a floor for rare
+        ones; None keeps all.
     random_state : int
         Seed of that draw.
 
@@ -98,15 +99,24 @@ class Neighbours(Rule):
 
     def fit(self, z: Tensor, y: Tensor) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:
-            generator = torch.Generator().manual_seed(self.random_state)
-            shuffled = torch.randperm(len(z), generator=generator).to(z.device)
-            # Sorting a shuffled order by class and taking every n-th keeps the class shares.
-            order = shuffled[torch.argsort(y[shuffled], stable=True)]
-            keep = order[torch.linspace(0, len(z) - 1, self.max_references).long().to(z.device)]
+            keep = self._drawn(y)
             z, y = z[keep], y[keep]
         self.references_, self.labels_ = z.detach(), y
         self.n_classes_ = int(y.max()) + 1
         return self
+
+    def _drawn(self, y: Tensor) -> Tensor:
+        """Indices of the embeddings to keep."""
+        assert self.max_references is not None
+        generator = torch.Generator().manual_seed(self.random_state)
+        shuffled = torch.randperm(len(y), generator=generator).to(y.device)
+        counts = torch.bincount(y)
+        floor = max(1, self.max_references // (10 * len(counts)))
+        kept = []
+        for c, count in enumerate(counts.tolist()):
+            share = max(round(self.max_references * count / len(y)), min(floor, count))
+            kept.append(shuffled[y[shuffled] == c][:share])
+        return torch.cat(kept)
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         k = min(self.k, len(self.references_))

@@ -103,7 +103,7 @@ class ConformalThreshold:
             warnings.warn(
                 f"{len(self.scores_)} calibration samples are too few to reject anything while accepting "
                 f"{self.accept:.1%} of the known ones: every sample will be accepted. "
-                f"Calibrate on at least {math.ceil(1.0 / (1.0 - self.accept)) - 1} held-out known samples.",
+                f"Calibrate on at least {math.ceil(1.0 / (1.0 - self.accept) - 1e-9) - 1} held-out known samples.",
                 stacklevel=2,
             )
         return self
@@ -116,10 +116,11 @@ class ConformalThreshold:
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Conformal p-value of "this sample is known", in (0, 1], shape as the scores.
 
-        Small means unusual. For a batch, control the share of false discoveries with
-        ``scipy.stats.false_discovery_control``.
+        Small means unusual; a score that is NaN counts as the lowest. For a batch, control the
+        share of false discoveries with ``scipy.stats.false_discovery_control``.
         """
-        at_most = np.searchsorted(self.scores_, np.asarray(scores, dtype=np.float64), side="right")
+        values = np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+        at_most = np.searchsorted(self.scores_, values, side="right")
         return np.asarray((1.0 + at_most) / (len(self.scores_) + 1.0), dtype=np.float64)
 
 
