@@ -36,6 +36,10 @@ thresholds of macro-F1 by validation knowns and unknowns (the paper's protocol: 
 and the mean of those). Which evidence the default rule adds up, and the default settings, were decided by validation
 knowns and unknowns of these two problems at seed 0; scores on the test set of a few early trials had been seen by
 then, so seed 0 is the least independent of the seeds.
+
+Where pixels are ahead: on the bundled digits (0-5 known, 8x8 pixels, 811 training samples, two seeds) 5-NN on raw
+pixels reaches an AUROC of 0.984 and the default classifier 0.976. With so few and so small images the autoencoder learns
+little more than the mean of each class.
 """
 
 
