@@ -34,9 +34,9 @@ What tuned what: weights by the loss on half of the validation knowns, which als
 threshold of *acceptance* (95 % asked for) and *rejection* by split-conformal calibration on the other half; the
 thresholds of macro-F1 by validation knowns and unknowns (the paper's protocol: for each number Q of unknown classes,
 and the mean of those). Which evidence the default rule adds up, and the default settings, were decided by validation
-knowns and unknowns of these two problems at seed 0. Test scores of earlier versions at seed 0 had been seen by then, and
-one of them (macro-F1 on MNIST at Q = 1, below pixels) prompted the search for one more kind of evidence, the smoothed
-error; so seed 0 is the least independent of the seeds.
+knowns and unknowns of these two problems at seed 0. Test scores of earlier versions at seed 0 had been seen by then,
+and one of them (macro-F1 on MNIST at Q = 1, below pixels) prompted the search for one more kind of evidence, the
+smoothed error; so seed 0 is the least independent of the seeds.
 
 Where pixels are ahead: on the bundled digits (0-5 known, 8x8 pixels, 811 training samples, two seeds) 5-NN on raw
 pixels reaches an AUROC of 0.984 and the default classifier 0.976. With so few and so small images the autoencoder
