@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import io
 import logging
 import os
@@ -103,6 +105,8 @@ def train(
         )
 
         def run(fabric: Fabric) -> tuple[History, bytes | None]:
+            if fabric.world_size > 1:
+                _leave_group_at_exit()
             with preserved_random_state(fabric.device), _memory_format(module):
                 session = Session(
                     fabric, module, train_batches, validation_batches, settings, precision, seed, checkpoint_dir, resume
@@ -118,6 +122,20 @@ def train(
         module.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
         module.eval()
     return history
+
+
+@functools.cache
+def _leave_group_at_exit() -> None:
+    """Close the group of processes when the program ends, as Fabric does for NCCL only.
+
+    The threads of gloo, left to themselves, now and then abort a process that has finished its work.
+    """
+    atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _forked(fabric: Fabric) -> bool:
