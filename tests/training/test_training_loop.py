@@ -262,7 +262,7 @@ def test_weight_decay_takes_adamw():
 
 def test_import_leaves_lightning_and_rich_alone():
     code = "import sys, knownot.training; sys.exit(any(m in sys.modules for m in ('lightning', 'rich')))"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_patience_needs_validation(make_line, make_batches):

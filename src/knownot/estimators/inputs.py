@@ -103,7 +103,9 @@ class Scaling:
         if self.mean is None or self.std is None:
             raise TypeError("a scaling fitted on images has no columns to standardise")
         # A million standard deviations are as absurd as any more, and squares of them stay finite.
-        standard = np.clip((X - self.mean) / self.std, -_ABSURD, _ABSURD)
+        standard = X - self.mean
+        standard /= self.std
+        np.clip(standard, -_ABSURD, _ABSURD, out=standard)
         return torch.from_numpy(standard.astype(np.float32))
 
     def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
