@@ -124,7 +124,7 @@ def run(name: str, seed: int, epochs: int | None, settings: dict[str, Any], mode
     embeddings, codes = torch.from_numpy(model.transform(train.x)), torch.from_numpy(train.codes)
     described = [evidence(model, x) for x in parts]
     for name_of_rule in RULES:
-        rule = make_rule(name_of_rule, model.n_subclusters, seed).fit(embeddings, codes)
+        rule = make_rule(name_of_rule, cast(int, model.n_subclusters), seed).fit(embeddings, codes)
         rule.calibrate(described[0]["embedding"], torch.from_numpy(held[parted[0]]), described[0])
         scores = [rule.score(found["embedding"], found) for found in described]
         methods[name_of_rule] = measure(data, *[(c.numpy(), s.double().numpy()) for c, s in scores])

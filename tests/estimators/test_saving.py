@@ -15,6 +15,7 @@ from sklearn.datasets import make_blobs
 import knownot
 from knownot import GMVAEClassifier
 from knownot.estimators.saving import read_config
+from knownot.rules import NearestCentroid, Neighbours
 
 SMALL = {"max_epochs": 10, "batch_size": 32, "hidden": (16,), "latent_dim": 3}
 
@@ -138,3 +139,23 @@ def test_unfitted_models_cannot_be_saved(tmp_path):
 
     with pytest.raises(NotFittedError):
         GMVAEClassifier().save(tmp_path / "m.safetensors")
+
+
+def test_a_rule_with_its_own_settings_comes_back(tmp_path):
+    X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
+    model = GMVAEClassifier(rule=Neighbours(k=2, max_references=9), random_state=0, **SMALL).fit(X, y)
+    assert len(model.rule_.references_) <= 10
+    assert not hasattr(model.rule, "references_")
+    copy = knownot.load(model.save(tmp_path / "m.safetensors"))
+    np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
+    assert copy.rule.settings() == model.rule.settings()
+
+
+def test_a_rule_of_the_users_own_is_not_saved_in_silence(tmp_path):
+    class Mine(NearestCentroid):
+        name = "mine"
+
+    X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
+    model = GMVAEClassifier(rule=Mine(), random_state=0, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="the rule Mine is not one of knownot's own"):
+        model.save(tmp_path / "m.safetensors")

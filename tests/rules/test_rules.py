@@ -189,7 +189,7 @@ def test_combined_evidence_uses_every_part():
 def test_combined_evidence_needs_its_evidence_and_its_scale():
     z, y = clusters()
     rule = CombinedEvidence().fit(z, y)
-    with pytest.raises(ValueError, match=r"needs the evidence \['class log-density', 'deviance'\]"):
+    with pytest.raises(ValueError, match=r"needs the evidence class log-density, deviance"):
         rule.calibrate(z, y)
     with pytest.raises(ValueError, match="no scale yet: call calibrate with held-out known samples"):
         rule.score(z, some_evidence(z))
@@ -230,3 +230,27 @@ def test_temperature_calibrates_probabilities():
 def test_an_unknown_rule_is_refused_with_the_names():
     with pytest.raises(ValueError, match="rule='evt' is not known: use one of 'evidence', 'nc-d'"):
         make_rule("evt")
+
+
+def test_a_rule_instead_of_a_name_is_copied_unfitted():
+    z, y = clusters()
+    given = Neighbours(k=3, max_references=7, random_state=2).fit(z, y)
+    made = make_rule(given)
+    assert made is not given
+    assert made.settings() == {"k": 3, "max_references": 7, "random_state": 2}
+    assert not hasattr(made, "references_")
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_settings_make_the_rule_again(name):
+    rule = make_rule(name, [2, 1], 5)
+    again = make_rule(name, settings=rule.settings())
+    assert type(again) is type(rule)
+    assert again.settings() == rule.settings()
+
+
+def test_evidence_that_no_module_supplies_is_refused_beforehand():
+    make_rule("nc-d").check_evidence(())
+    make_rule("likelihood").check_evidence(("deviance", "posterior log-density", "class log-density"))
+    with pytest.raises(ValueError, match=r"Likelihood \(rule='likelihood'\) needs the evidence class log-density"):
+        make_rule("likelihood").check_evidence(("deviance", "posterior log-density"))

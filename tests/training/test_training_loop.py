@@ -278,3 +278,21 @@ def test_a_batch_more_or_less_terms_is_refused(make_batches):
 
     with pytest.raises(ValueError, match=r"terms \('other', 'total'\).*before it had \('part', 'total'\)"):
         train(Moody([]), make_batches(), settings=TrainingSettings(1, **CPU))
+
+
+def test_time_runs_out_after_an_epoch_and_the_checkpoint_goes_on_to_the_same_end(make_line, make_batches, tmp_path):
+    whole, parts = make_line(), make_line()
+    train(whole, make_batches(), settings=TrainingSettings(max_epochs=4, seed=3))
+    rounds = []
+    for _ in range(4):
+        settings = TrainingSettings(max_epochs=4, seed=3, max_time=1e-9)
+        rounds.append(train(parts, make_batches(), settings=settings, checkpoint_dir=tmp_path, resume=True))
+    assert [len(history) for history in rounds] == [1, 2, 3, 4]
+    assert [history.stopped for history in rounds] == ["time", "time", "time", "finished"]
+    assert same(weights(whole), weights(parts))
+
+
+def test_time_that_is_enough_changes_nothing(make_line, make_batches):
+    history = train(make_line(), make_batches(), settings=TrainingSettings(max_epochs=2, seed=3, max_time=600.0))
+    assert history.stopped == "finished"
+    assert len(history) == 2

@@ -25,6 +25,7 @@ CPU = torch.device("cpu")
         ({"weight_decay": -1.0}, "weight_decay=-1.0 does not work: give 0 or a positive number."),
         ({"warmup_epochs": -1}, "warmup_epochs=-1 does not work: give 0 or a positive whole number."),
         ({"gradient_clip": 0}, "gradient_clip=0 does not work: give a positive norm, or None for no clipping."),
+        ({"max_time": 0.0}, "max_time=0.0 does not work: give a positive number of seconds, or None for no limit."),
         ({"patience": 0}, "patience=0 does not work: give 1 or more epochs, or None for never."),
         ({"seed": -1}, "seed=-1 does not work: give 0 or a positive whole number, or None."),
         ({"schedule": "step"}, "schedule='step' does not work: give one of 'cosine', 'constant'."),

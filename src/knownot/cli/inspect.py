@@ -133,7 +133,9 @@ def _subclusters(counts: Any) -> str:
 
 
 def _training(training: dict[str, Any]) -> str:
-    how = {"early": ", stopped early", "interrupted": ", interrupted"}.get(training["stopped"], "")
+    how = {"early": ", stopped early", "time": ", out of time", "interrupted": ", interrupted"}.get(
+        training["stopped"], ""
+    )
     best = f", best {training['best_epoch']}" if training["best_epoch"] else ""
     return (
         f"{training['epochs']} epochs{best}{how}, {training['seconds']:.1f} s "

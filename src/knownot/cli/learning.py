@@ -116,7 +116,9 @@ def _made(facts: dict[str, Any]) -> Table:
     table.add_column(overflow="fold")
     epochs = "1 epoch" if facts["epochs"] == 1 else f"{facts['epochs']} epochs"
     best = "" if facts["best_epoch"] is None else f", best {facts['best_epoch']}"
-    how = {"early": " (stopped early)", "interrupted": " (interrupted)"}.get(facts["stopped"], "")
+    how = {"early": " (stopped early)", "time": " (out of time)", "interrupted": " (interrupted)"}.get(
+        facts["stopped"], ""
+    )
     table.add_row(
         "Trained",
         f"{facts['training_samples']:,} samples, {epochs}{how}{best}, {facts['training_seconds']:.1f} s",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
@@ -39,23 +39,27 @@ def _rejects(estimator: OpenSetClassifier) -> bool:
     return estimator.accept_ is not None or bool(np.isfinite(estimator.offset_))
 
 
+def _reconstructs(estimator: OpenSetClassifier) -> bool:
+    """Whether the module has a decoder; nothing is said before the fit."""
+    return hasattr(getattr(estimator, "module_", None), "reconstruct") or not hasattr(estimator, "module_")
+
+
 class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
     """Base of the classifiers that answer "none of these".
 
-    A subclass names its module (:meth:`_make_module`) and its parameters; everything else is
+    A subclass names its module (:meth:`_make_module`) and its own parameters; everything else is
     here. Its ``__init__`` must store at least the parameters used below.
     """
 
     accept: float | None
-    rule: str
-    n_subclusters: Any
+    rule: str | Rule
     max_epochs: int | None
     batch_size: int | None
     learning_rate: float
     schedule: Any
     weight_decay: float
-    warmup_epochs: int
     patience: int | None
+    max_time: float | None
     validation_fraction: float
     accelerator: Any
     devices: int
@@ -137,11 +141,16 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         parts = self._parts(samples, codes.astype(np.int64), validation, random)
         settings = self._settings(len(parts[0][1]), int(random.randint(2**31 - 1)))
         self.scaling_ = Scaling.fit(parts[0][0])
+        self._choose(parts[0], settings)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the user's GPUs as well.
             torch.default_generator.manual_seed(settings.seed or 0)
             self.module_ = self._make_module()
+        make_rule(self.rule).check_evidence(self.module_.evidence_names)
         return parts, settings
+
+    def _choose(self, training: Part, settings: TrainingSettings) -> None:
+        """Decide from the training samples what the module needs and the user left open."""
 
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
@@ -175,8 +184,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
-        counts, n_classes = self._counts(), len(self.classes_)
-        make_rule(self.rule, counts).check([counts] * n_classes if isinstance(counts, int) else counts)
+        make_rule(self.rule).check(self._counts())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
         if not 0.0 < self.validation_fraction <= 0.5:
             raise ValueError(
@@ -206,17 +214,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             )
         return np.searchsorted(self.classes_, labels).astype(np.int64)
 
-    def _counts(self) -> int | list[int]:
-        """Subclusters of each class, from one number, a list, or a mapping of labels."""
-        if isinstance(self.n_subclusters, Mapping):
-            classes = self.classes_.tolist()
-            foreign = [label for label in self.n_subclusters if label not in classes]
-            if foreign:
-                raise ValueError(f"n_subclusters names {foreign[:5]}, but the classes are {classes[:20]}.")
-            return [int(self.n_subclusters.get(label, 1)) for label in classes]
-        if isinstance(self.n_subclusters, int | np.integer):
-            return int(self.n_subclusters)
-        return [int(k) for k in self.n_subclusters]
+    def _counts(self) -> Sequence[int]:
+        """Subclusters of each class."""
+        return [1] * len(self.classes_)
 
     def _batch_size(self, n_samples: int) -> int:
         return int(np.clip(n_samples // 20, 16, 128)) if self.batch_size is None else self.batch_size
@@ -228,8 +228,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             weight_decay=self.weight_decay,
-            warmup_epochs=self.warmup_epochs,
+            warmup_epochs=getattr(self, "warmup_epochs", 0),
             patience=self.patience,
+            max_time=self.max_time,
             seed=seed,
             accelerator=self.accelerator,
             devices=self.devices,
@@ -463,6 +464,18 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         """Embedding of each sample, shape (N, latent_dim), float32."""
         check_is_fitted(self)
         return self._embed(read_samples(self, X, reset=False))
+
+    @available_if(_reconstructs)  # type: ignore[untyped-decorator]
+    def reconstruct(self, X: Any) -> NDArray[Any]:
+        """What the model makes of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
+        check_is_fitted(self)
+        samples = read_samples(self, X, reset=False)
+        with torch.inference_mode():
+            found = [
+                self.scaling_.invert(self.module_.reconstruct(x)[:n])  # type: ignore[operator]
+                for x, n in chunks(samples, self.scaling_, self._device)
+            ]
+        return np.concatenate(found)
 
     def _embed(self, samples: Tensor | NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode():

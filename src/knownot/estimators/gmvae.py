@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from knownot.data import check_labels
 from knownot.estimators.base import OpenSetClassifier
-from knownot.estimators.inputs import chunks, read_samples
 from knownot.modules import OpenGMVAE
 from knownot.networks.conv import Blocks
+from knownot.rules import Rule
 
 
 class GMVAEClassifier(OpenSetClassifier):
@@ -33,7 +33,7 @@ class GMVAEClassifier(OpenSetClassifier):
         by label (1 where a label is not named).
     latent_dim : int
         Dimension of the latent code.
-    rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood"}
+    rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood", "weibull"} or Rule
         How latent codes become class and knownness. "evidence", the default, combines density,
         neighbours and reconstruction; "nc-d" and "nc-u" are Algorithms 1 and 2 of the paper.
     accept : float or None
@@ -70,6 +70,8 @@ class GMVAEClassifier(OpenSetClassifier):
         Epochs in which the weight of the divergences rises from 0 to 1.
     patience : int, optional
         Stop when the loss on held-out samples has not fallen for so many epochs.
+    max_time : float, optional
+        Seconds; training ends after the epoch that passes them.
     validation_fraction : float
         Share of the samples held out in ``fit``, half to choose weights and scales, half for
         the threshold. Of sets below 400 samples more is taken: 80, but at most two fifths.
@@ -119,12 +121,14 @@ class GMVAEClassifier(OpenSetClassifier):
     True
     """
 
+    module_: OpenGMVAE
+
     def __init__(
         self,
         n_subclusters: int | Sequence[int] | Mapping[Any, int] = 1,
         *,
         latent_dim: int = 20,
-        rule: str = "evidence",
+        rule: str | Rule = "evidence",
         accept: float | None = 0.95,
         likelihood: str = "auto",
         blocks: Blocks | None = None,
@@ -140,6 +144,7 @@ class GMVAEClassifier(OpenSetClassifier):
         weight_decay: float = 0.0,
         warmup_epochs: int = 0,
         patience: int | None = None,
+        max_time: float | None = None,
         validation_fraction: float = 0.2,
         accelerator: str = "auto",
         devices: int = 1,
@@ -169,6 +174,7 @@ class GMVAEClassifier(OpenSetClassifier):
         self.weight_decay = weight_decay
         self.warmup_epochs = warmup_epochs
         self.patience = patience
+        self.max_time = max_time
         self.validation_fraction = validation_fraction
         self.accelerator = accelerator
         self.devices = devices
@@ -179,6 +185,18 @@ class GMVAEClassifier(OpenSetClassifier):
         self.resume = resume
         self.random_state = random_state
         self.verbose = verbose
+
+    def _counts(self) -> list[int]:
+        """Subclusters of each class, from one number, a list, or a mapping of labels."""
+        classes = self.classes_.tolist()
+        if isinstance(self.n_subclusters, Mapping):
+            foreign = [label for label in self.n_subclusters if label not in classes]
+            if foreign:
+                raise ValueError(f"n_subclusters names {foreign[:5]}, but the classes are {classes[:20]}.")
+            return [int(self.n_subclusters.get(label, 1)) for label in classes]
+        if isinstance(self.n_subclusters, int | np.integer):
+            return [int(self.n_subclusters)] * len(classes)
+        return [int(k) for k in self.n_subclusters]
 
     def _make_module(self) -> OpenGMVAE:
         image, small = len(self.input_shape_) == 3, self._is_small()
@@ -201,17 +219,6 @@ class GMVAEClassifier(OpenSetClassifier):
             classifier_weight=max(10.0, prod(self.input_shape_) / 4) if weight == "auto" else float(weight),
             prior_spread=self.prior_spread,
         )
-
-    def reconstruct(self, X: Any) -> NDArray[Any]:
-        """What the model makes of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
-        check_is_fitted(self)
-        samples = read_samples(self, X, reset=False)
-        with torch.inference_mode():
-            found = [
-                self.scaling_.invert(self.module_.reconstruct(x)[:n])
-                for x, n in chunks(samples, self.scaling_, self._device)
-            ]
-        return np.concatenate(found)
 
     def sample(
         self, n_samples: int = 1, y: ArrayLike | None = None, random_state: Any = None

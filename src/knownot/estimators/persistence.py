@@ -13,7 +13,7 @@ from torch import Tensor
 
 import knownot
 from knownot.estimators.inputs import Scaling
-from knownot.rules import ConformalThreshold, make_rule
+from knownot.rules import RULE_NAMES, ConformalThreshold, Rule, make_rule
 from knownot.training import History
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 def _plain(value: Any) -> Any:
     """A parameter as JSON can hold it."""
+    if isinstance(value, Rule):
+        if value.name not in RULE_NAMES:
+            raise ValueError(
+                f"the rule {type(value).__name__} is not one of knownot's own, so that a saved model could not be "
+                f"loaded elsewhere: use one of {', '.join(map(repr, RULE_NAMES))}."
+            )
+        return {"rule": value.name, "settings": [[name, _plain(v)] for name, v in value.settings().items()]}
     if isinstance(value, Mapping):
         return {"mapping": [[_plain(k), _plain(v)] for k, v in value.items()]}
     if isinstance(value, tuple | list | np.ndarray):
@@ -37,6 +44,8 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(value: Any) -> Any:
+    if isinstance(value, dict) and "rule" in value:
+        return make_rule(value["rule"], settings={name: _restored(v) for name, v in value["settings"]})
     if isinstance(value, dict):
         return {_restored(k): _restored(v) for k, v in value["mapping"]}
     return tuple(_restored(item) for item in value) if isinstance(value, list) else value

@@ -32,6 +32,9 @@ class Loss:
 class OpenSetModule(nn.Module, ABC):
     """What an open-set classifier holds: a loss, an embedding, and evidence for rules.
 
+    A module that reconstructs has ``reconstruct(x)``, shape as x; one that generates has
+    ``sample(y)``, one sample of each class index in y.
+
     Attributes
     ----------
     latent_dim : int
@@ -50,12 +53,9 @@ class OpenSetModule(nn.Module, ABC):
 
     @abstractmethod
     def evidence(self, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
-        """Embedding and whatever else of ``names`` the module can say of each sample."""
+        """Embedding and whatever else of ``names`` the module can say of each sample; all by default."""
 
+    @property
     @abstractmethod
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """What the module makes of each sample, shape as x."""
-
-    @abstractmethod
-    def sample(self, y: Tensor) -> Tensor:
-        """One sample of each class index in y."""
+    def evidence_names(self) -> tuple[str, ...]:
+        """Names that :meth:`evidence` can supply beside the embedding."""

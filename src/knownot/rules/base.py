@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from scipy.optimize import minimize_scalar
@@ -34,6 +34,8 @@ class Rule(ABC):
 
     Attributes
     ----------
+    name : str
+        What :func:`make_rule` and the estimators call it.
     uses : tuple of str
         Evidence beyond the embedding that the rule needs, by name; see
         :meth:`knownot.modules.OpenGMVAE.evidence`.
@@ -43,6 +45,7 @@ class Rule(ABC):
         Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
     """
 
+    name: ClassVar[str] = ""
     uses: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     temperature: float = 1.0
@@ -62,6 +65,31 @@ class Rule(ABC):
         """
         if min(n_subclusters) < 1:
             raise ValueError(f"n_subclusters={list(n_subclusters)} does not work: every class has at least one.")
+
+    def check_evidence(self, names: Collection[str]) -> None:
+        """Refuse a module that does not supply what the rule needs, before anything is trained.
+
+        Parameters
+        ----------
+        names : collection of str
+            Evidence that the module supplies.
+
+        Raises
+        ------
+        ValueError
+            If something of :attr:`uses` is not among them.
+        """
+        missing = [name for name in self.uses if name not in names]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} (rule={self.name!r}) needs the evidence {', '.join(missing)}, which is not to "
+                f"be had here ({', '.join(names) or 'nothing beside the embedding'}): choose another classifier, or a "
+                "rule on embeddings alone ('nc-d', 'nc-u', 'neighbours', 'weibull')."
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the constructor, plain values: ``type(rule)(**rule.settings())`` is an unfitted copy."""
+        return {}
 
     @abstractmethod
     def fit(self, z: Tensor, y: Tensor) -> Rule:
@@ -121,11 +149,5 @@ class Rule(ABC):
 
     def _need(self, evidence: Evidence | None) -> Evidence:
         evidence = evidence or {}
-        missing = [name for name in self.uses if name not in evidence]
-        if missing:
-            raise ValueError(
-                f"{type(self).__name__} needs the evidence {missing}, which was not given: "
-                "use it with a module that supplies it, or choose a rule on embeddings alone "
-                "('nc-d', 'nc-u', 'neighbours')."
-            )
+        self.check_evidence(list(evidence))
         return evidence

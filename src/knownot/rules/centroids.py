@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from sklearn.cluster import KMeans
@@ -31,9 +32,16 @@ class NearestCentroid(Rule):
     (tensor([0, 1]), tensor([-0., -3.]))
     """
 
+    name = "nc-d"
+
     def __init__(self, n_subclusters: int | Sequence[int] = 1, random_state: int = 0) -> None:
         self.n_subclusters = n_subclusters
         self.random_state = random_state
+
+    def settings(self) -> dict[str, Any]:
+        counts = self.n_subclusters
+        plain = counts if isinstance(counts, int) else [int(k) for k in counts]
+        return {"n_subclusters": plain, "random_state": self.random_state}
 
     def fit(self, z: Tensor, y: Tensor) -> NearestCentroid:
         n_classes = int(y.max()) + 1
@@ -94,6 +102,8 @@ class NearestCentroidUncertainty(NearestCentroid):
     >>> NearestCentroidUncertainty().fit(z, y).score(torch.tensor([[3.0]]))
     (tensor([0]), tensor([-0.2857]))
     """
+
+    name = "nc-u"
 
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse a single centroid, for which U is undefined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,11 +91,15 @@ class CombinedEvidence(Rule):
     :meth:`calibrate` must see held-out known samples before :meth:`evaluate`.
     """
 
+    name = "evidence"
     uses = ("class log-density", "deviance")
     may_use = ("relative error", "smooth error")
 
     def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
         self.neighbours = Neighbours(k, max_references, random_state)
+
+    def settings(self) -> dict[str, Any]:
+        return self.neighbours.settings()
 
     def fit(self, z: Tensor, y: Tensor) -> CombinedEvidence:
         self.neighbours.fit(z, y)

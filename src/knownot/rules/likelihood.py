@@ -15,6 +15,7 @@ class Likelihood(Rule):
     more than known and unknown ones do.
     """
 
+    name = "likelihood"
     uses = ("class log-density", "posterior log-density", "deviance")
 
     def fit(self, z: Tensor, y: Tensor) -> Likelihood:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -92,10 +94,15 @@ class Neighbours(Rule):
     (tensor([1]), tensor([-1.]))
     """
 
+    name = "neighbours"
+
     def __init__(self, k: int = 5, max_references: int | None = None, random_state: int = 0) -> None:
         self.k = k
         self.max_references = max_references
         self.random_state = random_state
+
+    def settings(self) -> dict[str, Any]:
+        return {"k": self.k, "max_references": self.max_references, "random_state": self.random_state}
 
     def fit(self, z: Tensor, y: Tensor) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:

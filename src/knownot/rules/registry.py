@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
+from typing import Any
 
 from knownot.rules.base import Rule
 from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
@@ -10,32 +12,42 @@ from knownot.rules.combined import CombinedEvidence
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.neighbours import Neighbours
 
-RULE_NAMES = ("evidence", "nc-d", "nc-u", "neighbours", "likelihood")
+_RULES: dict[str, type[Rule]] = {
+    rule.name: rule for rule in (CombinedEvidence, NearestCentroid, NearestCentroidUncertainty, Neighbours, Likelihood)
+}
+# Where a rule by its name alone differs from the class's own defaults.
+_SETTINGS: dict[str, dict[str, Any]] = {"neighbours": {"max_references": 10_000}}
+
+RULE_NAMES = tuple(_RULES)
 
 
-def make_rule(name: str, n_subclusters: int | Sequence[int] = 1, random_state: int = 0) -> Rule:
-    """A rule by its name.
+def make_rule(
+    rule: str | Rule,
+    n_subclusters: int | Sequence[int] = 1,
+    random_state: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> Rule:
+    """An unfitted rule, by its name or like another.
 
     Parameters
     ----------
-    name : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood"}
+    rule : str or Rule
+        One of ``RULE_NAMES``, or a rule, of which an unfitted copy is made.
     n_subclusters : int or sequence of int
         Centroids of each class, for "nc-d" and "nc-u".
     random_state : int
+    settings : dict, optional
+        Further arguments of the rule named.
 
     Examples
     --------
     >>> type(make_rule("nc-u")).__name__
     'NearestCentroidUncertainty'
     """
-    if name == "evidence":
-        return CombinedEvidence(random_state=random_state)
-    if name == "nc-d":
-        return NearestCentroid(n_subclusters, random_state)
-    if name == "nc-u":
-        return NearestCentroidUncertainty(n_subclusters, random_state)
-    if name == "neighbours":
-        return Neighbours(max_references=10_000, random_state=random_state)
-    if name == "likelihood":
-        return Likelihood()
-    raise ValueError(f"rule={name!r} is not known: use one of {', '.join(map(repr, RULE_NAMES))}.")
+    if isinstance(rule, Rule):
+        return type(rule)(**rule.settings())
+    if not isinstance(rule, str) or rule not in _RULES:
+        raise ValueError(f"rule={rule!r} is not known: use one of {', '.join(map(repr, RULE_NAMES))}, or a Rule.")
+    given = {"n_subclusters": n_subclusters, "random_state": random_state}
+    taken = {name: value for name, value in given.items() if name in signature(_RULES[rule]).parameters}
+    return _RULES[rule](**{**taken, **_SETTINGS.get(rule, {}), **(settings or {})})

@@ -17,7 +17,7 @@ FORMAT = 1
 FILE_NAME = "checkpoint.pt"
 # These change where and how often, not what is computed ("precision" and the number of processes
 # are compared as they came out).
-_FREE = {"accelerator", "checkpoint_every", "devices", "num_nodes", "precision", "seed"}
+_FREE = {"accelerator", "checkpoint_every", "devices", "max_time", "num_nodes", "precision", "seed"}
 
 Weights = dict[str, Tensor]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
-Stopped = Literal["finished", "early", "interrupted"]
+Stopped = Literal["finished", "early", "time", "interrupted"]
 
 
 class Record(TypedDict):
@@ -43,7 +43,7 @@ class History:
     best_epoch : int or None
         Epoch (from 1) whose weights the module holds: that of the lowest validation loss; without
         validation the last. None: no epoch was completed.
-    stopped : {"finished", "early", "interrupted"} or None
+    stopped : {"finished", "early", "time", "interrupted"} or None
         Why the training ended; None while it runs.
     precision, device : str
         What it ran in and on.

@@ -61,7 +61,8 @@ def train(
     Returns
     -------
     History
-        ``stopped`` is "interrupted" after Ctrl-C, which ends the training, not the program.
+        ``stopped`` is "interrupted" after Ctrl-C, which ends the training, not the program, and
+        "time" after ``max_time``.
 
     Raises
     ------

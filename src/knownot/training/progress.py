@@ -156,9 +156,15 @@ def summary(history: History, seconds: float) -> str:
     >>> summary(History(stopped="interrupted"), 5.0)
     'Interrupted after 0 epochs and 0:05 (cpu, 32-true); no epoch was completed.'
     """
-    verb = {"finished": "Trained", "early": "Stopped early after", "interrupted": "Interrupted after", None: "Trained"}
+    verb = {
+        "finished": "Trained",
+        "early": "Stopped early after",
+        "time": "Out of time after",
+        "interrupted": "Interrupted after",
+        None: "Trained",
+    }
     start = f"{verb[history.stopped]} {len(history)} epoch{'' if len(history) == 1 else 's'}"
-    joined = "and" if history.stopped == "interrupted" else "in"
+    joined = "and" if history.stopped in ("interrupted", "time") else "in"
     text = f"{start} {joined} {duration(seconds)} ({history.device}, {history.precision}); "
     best = history.best
     if best is None:

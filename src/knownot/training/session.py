@@ -123,7 +123,8 @@ class Session:
     def run(self, progress: bool, on_epoch: OnEpoch | None) -> None:
         """Train from where the history ends to the end, and restore the best weights."""
         shown = progress and self.fabric.is_global_zero and self.history.stopped is None
-        steps = len(self.train_feed)
+        steps, started = len(self.train_feed), time.perf_counter()
+        limit = self.settings.max_time
         with Display(self.history, self.settings, steps) if shown else Silence() as display:
             try:
                 while self.history.stopped is None:
@@ -131,6 +132,11 @@ class Session:
                     display.epoch(record)
                     if on_epoch is not None and self.fabric.is_global_zero:
                         on_epoch(record)
+                    late = limit is not None and self._any(time.perf_counter() - started > limit)
+                    if late and self.history.stopped is None:
+                        self._save()
+                        # Said after saving: for whoever resumes, the training is still under way.
+                        self.history.stopped = "time"
             except KeyboardInterrupt:
                 self.history.stopped = "interrupted"
                 if self.history.best_epoch is None and self._weights_are_finite():
@@ -193,6 +199,10 @@ class Session:
         rows = [torch.empty_like(values) for _ in range(self.fabric.world_size)]
         torch.distributed.all_gather(rows, values)
         return torch.stack(rows)
+
+    def _any(self, late: bool) -> bool:
+        """Whether one of the processes says so: all of them must stop after the same epoch."""
+        return bool(self._gather(torch.tensor(float(late), device=self.fabric.device)).any())
 
     def _weights_are_finite(self) -> bool:
         return math.isfinite(nn.utils.get_total_norm([p.detach() for p in self.parameters]).item())

@@ -34,6 +34,8 @@ class TrainingSettings:
     patience : int or None
         Stop when the validation loss has not become better for so many epochs; epochs of the warm-up
         do not count. None: never.
+    max_time : float or None
+        Seconds; the training ends after the epoch that passes them, and a checkpoint lets it go on.
     validate_every : int
         Validate after every so many epochs, and after the last.
     seed : int or None
@@ -68,6 +70,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     warmup_epochs: int = 0
     patience: int | None = None
+    max_time: float | None = None
     validate_every: int = 1
     seed: int | None = None
     accelerator: Accelerator = "auto"
@@ -88,6 +91,8 @@ class TrainingSettings:
         patience = self.patience
         _require("patience", patience, patience is None or patience >= 1, "1 or more epochs, or None for never")
         _require("seed", self.seed, self.seed is None or self.seed >= 0, "0 or a positive whole number, or None")
+        time = self.max_time
+        _require("max_time", time, time is None or time > 0, "a positive number of seconds, or None for no limit")
         for name, choices in (("schedule", Schedule), ("accelerator", Accelerator), ("precision", Precision)):
             value, allowed = getattr(self, name), get_args(choices)
             _require(name, value, value in allowed, "one of " + ", ".join(map(repr, allowed)))
