@@ -376,3 +376,14 @@ def test_pandas_labels_and_lists_work(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X.tolist(), pd.Series(y))
     assert (model.nearest_class(X) == y).mean() > 0.97
+
+
+def test_evidence_is_what_the_module_says(model, digits):
+    X = digits[2]
+    found = model.evidence(X)
+    assert set(found) == {"embedding", *model.module_.evidence_names}
+    np.testing.assert_array_equal(found["embedding"].numpy(), model.transform(X))
+    logits, knownness = model.rule_.evaluate(found["embedding"], found)
+    np.testing.assert_array_equal(knownness.numpy(), model.score_samples(X))
+    assert set(model.evidence(X, ["deviance"])) == {"embedding", "deviance"}
+    assert not model.evidence(X)["embedding"].requires_grad

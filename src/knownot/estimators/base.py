@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
@@ -240,6 +240,16 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         )
 
     def _train(self, training: Part, selection: Part, settings: TrainingSettings) -> None:
+        self.history_ = self._train_module(self.module_, training, selection, settings, self.checkpoint_dir)
+
+    def _train_module(
+        self,
+        module: OpenSetModule,
+        training: Part,
+        selection: Part,
+        settings: TrainingSettings,
+        checkpoint_dir: str | os.PathLike[str] | None,
+    ) -> History:
         seed, batch_size = settings.seed or 0, self._batch_size(len(training[1]))
         # One process keeps the samples on its device; several share them in main memory.
         device = choose_accelerator(self.accelerator) if self.devices == self.num_nodes == 1 else "cpu"
@@ -248,18 +258,19 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
             return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
 
-        self.history_ = train(
-            self.module_,
+        history = train(
+            module,
             batches(training, True),
             batches(selection, False),
             settings,
-            checkpoint_dir=self.checkpoint_dir,
+            checkpoint_dir=checkpoint_dir,
             resume=self.resume,
             progress=self.verbose > 0,
         )
-        if self._device.type == "mps":
+        if device == "mps":
             # Densities are computed in float64, which Apple's GPUs do not have.
-            self.module_.to("cpu")
+            module.to("cpu")
+        return history
 
     def _is_small(self) -> bool:
         """Whether the samples are images so small that deep networks and bfloat16 do not pay."""
@@ -269,8 +280,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         device = self._device
         z = torch.from_numpy(self._embed(training[0])).to(device)
         self.rule_.fit(z, torch.from_numpy(training[1]).to(device))
-        pieces = list(self._described(selection[0]))
-        evidence = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+        evidence = self._evidence(selection[0], set(self.rule_.uses) | set(self.rule_.may_use))
         self.rule_.calibrate(evidence["embedding"], torch.from_numpy(selection[1]).to(device), evidence)
 
     # Thresholds
@@ -351,12 +361,31 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     def _device(self) -> torch.device:
         return next(self.module_.parameters()).device
 
-    def _described(self, samples: Tensor | NDArray[Any]) -> Iterator[dict[str, Tensor]]:
-        """Evidence of the samples, chunk by chunk: memory does not grow with their number."""
-        names = set(self.rule_.uses) | set(self.rule_.may_use)
+    def evidence(self, X: Any, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """What the module says of each sample, as rules take it: for rules of one's own.
+
+        Parameters
+        ----------
+        X : array-like
+        names : collection of str, optional
+            Some of ``module_.evidence_names``; all by default.
+
+        Returns
+        -------
+        dict of str to Tensor
+            "embedding" (N, d) and each of ``names``, (N,) or (N, C), on the CPU.
+        """
+        check_is_fitted(self)
+        found = self._evidence(read_samples(self, X, reset=False), names)
+        return {name: value.cpu() for name, value in found.items()}
+
+    def _evidence(self, samples: Tensor | NDArray[Any], names: Collection[str] | None) -> dict[str, Tensor]:
         with torch.inference_mode():
-            for x, n in chunks(samples, self.scaling_, self._device):
-                yield {name: value[:n] for name, value in self.module_.evidence(x, names).items()}
+            pieces = [
+                {name: value[:n] for name, value in self.module_.evidence(x, names).items()}
+                for x, n in chunks(samples, self.scaling_, self._device)
+            ]
+        return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def _verdicts(self, samples: Tensor | NDArray[Any]) -> Iterator[Verdict]:
         names = set(self.rule_.uses) | set(self.rule_.may_use)
