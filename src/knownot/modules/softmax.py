@@ -1,0 +1,157 @@
+"""Softmax classifier: the plain network that open-set methods are measured against.
+
+Its features and its logits carry most of what such a network knows of unknown samples; Vaze et
+al., "Open-set recognition: a good closed-set classifier is all you need?", ICLR 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from math import prod
+from typing import cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from knownot.data import Batch
+from knownot.modules.base import Loss, OpenSetModule
+from knownot.networks import ConvEncoder, mlp
+from knownot.networks.conv import Blocks
+from knownot.probability import at_least_float32
+
+
+class SoftmaxNet(OpenSetModule):
+    """Encoder with a linear classification layer, trained by cross-entropy.
+
+    ``encoder`` is a :class:`~knownot.networks.ConvEncoder` for images and an
+    :func:`~knownot.networks.mlp` for tables whose linear head gives the logits. Its weights but
+    those of the last layer go by the same names as in any other module with such an encoder, so
+    that they can be taken over from here.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        (F,) for tables, (C, H, W) for images.
+    n_classes : int
+        Number of known classes, C, at least 2.
+    blocks : sequence of (int, int)
+        Convolution blocks (layers, channels). Images only.
+    hidden : sequence of int
+        Linear layers before the last one. With none, the embedding is what the blocks give, or
+        the table itself.
+    label_smoothing : float
+        Share of the target that is spread evenly over all classes, in [0, 1).
+
+    Attributes
+    ----------
+    latent_dim : int
+        Width of the penultimate layer.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes, or ``label_smoothing`` is out of range.
+
+    References
+    ----------
+    Label smoothing: Szegedy et al., "Rethinking the Inception architecture for computer vision",
+    CVPR 2016, section 7.
+
+    Examples
+    --------
+    >>> import torch
+    >>> module = SoftmaxNet((4,), n_classes=3, hidden=(16, 8))
+    >>> batch = Batch(torch.zeros(2, 4), torch.tensor([0, 2]))
+    >>> sorted(module.loss(batch).terms)
+    ['class']
+    >>> module.embed(batch.x).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        n_classes: int,
+        blocks: Blocks = ((2, 20), (2, 50)),
+        hidden: Sequence[int] = (500, 100),
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if n_classes < 2:
+            raise ValueError(
+                f"n_classes={n_classes} does not work: a softmax classifier learns from what tells classes apart, "
+                "so give at least two classes, or use a classifier that models each class by itself."
+            )
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing={label_smoothing!r} does not work: give a share from 0 to below 1.")
+        self.input_shape, self.n_classes = tuple(input_shape), n_classes
+        self.label_smoothing = label_smoothing
+        if len(self.input_shape) == 3:
+            self.encoder: ConvEncoder | nn.Sequential = ConvEncoder(self.input_shape, blocks, hidden, n_classes)
+        else:
+            self.encoder = mlp(prod(self.input_shape), hidden, n_classes)
+        self.latent_dim = self.classifier.in_features
+
+    @property
+    def _head(self) -> nn.Sequential:
+        return self.encoder.head if isinstance(self.encoder, ConvEncoder) else self.encoder
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last layer, from features to logits."""
+        return cast(nn.Linear, self._head[-1])
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Penultimate features, after their ReLU, (N, d)."""
+        return at_least_float32(self._features(x))
+
+    def _features(self, x: Tensor) -> Tensor:
+        features = self.encoder.trunk(x).flatten(1) if isinstance(self.encoder, ConvEncoder) else x
+        for layer in list(self._head)[:-1]:
+            features = layer(features)
+        return features
+
+    def loss(self, batch: Batch, divergence_weight: float = 1.0) -> Loss:
+        """Cross-entropy with smoothed labels; there is no divergence to warm up.
+
+        -sum_c t_c log softmax_c, t = (1 - s) [c = y] + s / C with s the label smoothing.
+
+        Parameters
+        ----------
+        batch : Batch
+        divergence_weight : float
+            Without effect.
+
+        Returns
+        -------
+        Loss
+            Term "class", in nats.
+        """
+        logits = at_least_float32(self.classifier(self._features(batch.x)))
+        term = F.cross_entropy(logits, batch.y, reduction="none", label_smoothing=self.label_smoothing)
+        return Loss(term.mean(), {"class": term.detach()})
+
+    @property
+    def evidence_names(self) -> tuple[str, ...]:
+        """Names that :meth:`evidence` can supply beside the embedding."""
+        return ("logits",)
+
+    def evidence(self, x: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """What the model knows of samples, by name, from one pass through the encoder.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, ...)
+        names : collection of str, optional
+            Some of :attr:`evidence_names`; all by default.
+
+        Returns
+        -------
+        dict of str to Tensor
+            "embedding" (N, d), always; "logits" (N, C), the activations before softmax.
+        """
+        features = self._features(x)
+        found = {"embedding": at_least_float32(features)}
+        if names is None or "logits" in names:
+            found["logits"] = at_least_float32(self.classifier(features))
+        return found

@@ -1,0 +1,94 @@
+"""The softmax classifier against its loss written out, and against the encoders it shares its names with."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+
+from knownot.data import Batch
+from knownot.modules.open_gmvae import OpenGMVAE
+from knownot.modules.softmax import SoftmaxNet
+from knownot.networks import ConvEncoder
+
+IMAGES = {"input_shape": (1, 9, 8), "blocks": ((1, 3), (2, 5)), "hidden": (11, 7)}
+TABLE = {"input_shape": (4,), "hidden": (11, 7)}
+
+
+def inputs(shape, n=6):
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("sizes", [IMAGES, TABLE])
+def test_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing):
+    module = SoftmaxNet(n_classes=3, label_smoothing=label_smoothing, **sizes).double()
+    x, y = inputs(sizes["input_shape"]).double(), torch.tensor([0, 1, 2, 2, 1, 0])
+    loss = module.loss(Batch(x, y))
+    targets = (1 - label_smoothing) * np.eye(3)[y.numpy()] + label_smoothing / 3
+    expected = -(targets * log_softmax(module.encoder(x).detach().numpy(), axis=1)).sum(1)
+    assert list(loss.terms) == ["class"]
+    np.testing.assert_allclose(loss.terms["class"], expected, rtol=1e-9)
+    assert float(loss.total.detach()) == pytest.approx(expected.mean(), rel=1e-9)
+    assert not loss.terms["class"].requires_grad
+    loss.total.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+
+
+@pytest.mark.parametrize("sizes", [IMAGES, TABLE])
+def test_embedding_is_what_enters_the_last_layer(sizes):
+    """Seen from outside, by a hook on the encoder's own forward pass."""
+    module, x = SoftmaxNet(n_classes=3, **sizes), inputs(sizes["input_shape"])
+    seen = []
+    module.classifier.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    logits = module.encoder(x)
+    assert module.latent_dim == 7
+    torch.testing.assert_close(module.embed(x), seen[0])
+    assert (module.embed(x) >= 0).all()
+    assert (module.embed(x) > 0).any()
+    found = module.evidence(x)
+    assert sorted(found) == ["embedding", *module.evidence_names]
+    torch.testing.assert_close(found["logits"], logits)
+    torch.testing.assert_close(found["embedding"], seen[0])
+    assert list(module.evidence(x, ())) == ["embedding"]
+    assert sorted(module.evidence(x, ("logits", "deviance"))) == ["embedding", "logits"]
+
+
+def test_without_hidden_layers_a_table_is_its_own_embedding():
+    module, x = SoftmaxNet((4,), 2, hidden=()), inputs((4,))
+    torch.testing.assert_close(module.embed(x), x)
+    torch.testing.assert_close(module.evidence(x)["logits"], x @ module.classifier.weight.T + module.classifier.bias)
+    assert SoftmaxNet((1, 9, 8), 2, blocks=((1, 5),), hidden=()).latent_dim == 5 * 4 * 4
+
+
+@pytest.mark.parametrize("sizes", [IMAGES, TABLE])
+def test_all_layers_but_the_last_can_be_taken_over_by_a_gmvae(sizes):
+    module = SoftmaxNet(n_classes=3, **sizes)
+    other = OpenGMVAE(n_classes=3, latent_dim=6, likelihood="gaussian", **sizes).encoder
+    mine, theirs = module.encoder.state_dict(), other.state_dict()
+    assert list(mine) == list(theirs)
+    last = [name for name in mine if mine[name].shape != theirs[name].shape]
+    assert last == list(mine)[-2:]
+    other.load_state_dict(theirs | {name: mine[name] for name in mine if name not in last})
+    x, seen = inputs(sizes["input_shape"]), []
+    head = other.head if isinstance(other, ConvEncoder) else other
+    head[-1].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    other(x)
+    torch.testing.assert_close(seen[0], module.embed(x))
+
+
+def test_half_precision_ends_at_the_features_and_logits():
+    module, x = SoftmaxNet((4,), 3, hidden=(8,)), inputs((4,))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = module.evidence(x)
+        loss = module.loss(Batch(x, torch.zeros(6, dtype=torch.int64)))
+        assert module.embed(x).dtype == torch.float32
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    assert loss.total.dtype == torch.float32
+
+
+def test_unusable_arguments_are_refused():
+    with pytest.raises(ValueError, match="n_classes=1 does not work: a softmax classifier learns from what tells"):
+        SoftmaxNet((4,), 1)
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=r"label_smoothing=.* does not work: give a share from 0 to below 1"):
+            SoftmaxNet((4,), 2, label_smoothing=share)
