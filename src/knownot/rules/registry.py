@@ -11,9 +11,23 @@ from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
 from knownot.rules.combined import CombinedEvidence
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.neighbours import Neighbours
+from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
+from knownot.rules.weibull import OpenMax, Weibull
 
 _RULES: dict[str, type[Rule]] = {
-    rule.name: rule for rule in (CombinedEvidence, NearestCentroid, NearestCentroidUncertainty, Neighbours, Likelihood)
+    rule.name: rule
+    for rule in (
+        CombinedEvidence,
+        NearestCentroid,
+        NearestCentroidUncertainty,
+        Neighbours,
+        Likelihood,
+        Weibull,
+        OpenMax,
+        MaximumSoftmax,
+        MaximumLogit,
+        Energy,
+    )
 }
 # Where a rule by its name alone differs from the class's own defaults.
 _SETTINGS: dict[str, dict[str, Any]] = {"neighbours": {"max_references": 10_000}}
