@@ -13,7 +13,19 @@ from knownot.networks.mlp import mlp
 Blocks = Sequence[tuple[int, int]]
 
 
-def _pooled_sizes(height: int, width: int, n_blocks: int) -> list[tuple[int, int]]:
+def pooled_sizes(height: int, width: int, n_blocks: int) -> list[tuple[int, int]]:
+    """Sizes of an image before and after each 2x2 max-pooling, from the input down.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the image would be left.
+
+    Examples
+    --------
+    >>> pooled_sizes(28, 15, 2)
+    [(28, 15), (14, 7), (7, 3)]
+    """
     sizes = [(height, width)]
     for _ in range(n_blocks):
         height, width = height // 2, width // 2
@@ -55,7 +67,7 @@ class ConvEncoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width = input_shape
-        sizes = _pooled_sizes(height, width, len(blocks))
+        sizes = pooled_sizes(height, width, len(blocks))
         layers: list[nn.Module] = []
         for n_layers, n_channels in blocks:
             for _ in range(n_layers):
@@ -96,7 +108,7 @@ class ConvDecoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width = output_shape
-        sizes = _pooled_sizes(height, width, len(blocks))
+        sizes = pooled_sizes(height, width, len(blocks))
         self._first_shape = (blocks[-1][1] if blocks else channels, *sizes[-1])
         self._sizes = sizes[-2::-1]
         self.head = mlp(in_features, list(reversed(hidden)), prod(self._first_shape))
