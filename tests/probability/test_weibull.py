@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, fmin
 from scipy.stats import weibull_min
 
+from knownot.probability import weibull
 from knownot.probability.weibull import fit_weibull, weibull_log_cumulative_hazard, weibull_log_survival
 
 
@@ -120,6 +121,16 @@ def test_one_outlier_among_thousands_is_no_trouble():
         values = np.append(np.random.default_rng(0).uniform(0.9, 1.1, 5000), outlier)
         shape, scale = fit_weibull(torch.tensor(values))
         assert (shape.item(), scale.item()) == pytest.approx(by_brent(values), rel=1e-9)
+
+
+@pytest.mark.parametrize("start", [-12.0, 0.25, 12.0])
+def test_the_bounds_lead_to_the_same_root_from_any_start(monkeypatch, start):
+    values = torch.tensor(np.stack([np.sort(drawn(seed))[:3] for seed in range(200)]))
+    expected = fit_weibull(values)
+    monkeypatch.setattr(weibull, "_N_BARE_STEPS", 0)
+    monkeypatch.setattr(weibull, "_START", start)
+    for ours, theirs in zip(fit_weibull(values), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=0)
 
 
 def test_nearly_equal_values_keep_their_digits():

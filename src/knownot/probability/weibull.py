@@ -9,6 +9,8 @@ from torch import Tensor
 
 _START = math.log(math.pi / math.sqrt(6.0))
 _N_STEPS = 100
+# Four or five are usual; bounds are kept only where these are not enough.
+_N_BARE_STEPS = 8
 # Below it one more Newton step is exact to rounding, because its error is about the square.
 _NEAR = 1e-8
 
@@ -23,8 +25,8 @@ def fit_weibull(values: Tensor, where: Tensor | None = None, dim: int = -1) -> t
         k D(k) = 1,   D(k) = sum x^k log x / sum x^k - mean(log x).
 
     It is solved by Newton's method on log(k D(k)) over log k. D grows with k, so the slope is at
-    least 1 and every point tried bounds the root on both sides; a step that leaves these bounds
-    gives way to bisection.
+    least 1 and every point tried bounds the root on both sides; after eight steps, one that leaves
+    these bounds gives way to bisection.
 
     Parameters
     ----------
@@ -114,15 +116,18 @@ def _profile_root(logs: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]
         mean, square = (weights[..., None, :] @ powers)[..., 0, :].unbind(-1)
         excess = theta + mean.log()
         newton = theta - excess / (1.0 + k * (square / mean - mean))
-        # D grows with k: with k below the root 1/D(k) is above it, and the reverse.
-        other = theta - excess
-        low, high = torch.maximum(low, torch.minimum(theta, other)), torch.minimum(high, torch.maximum(theta, other))
         near = float(excess.abs().amax()) < _NEAR
-        inside = (newton >= low) & (newton <= high)
-        theta = newton if near else torch.where(inside & (step % 4 != 3), newton, 0.5 * (low + high))
+        if not near and step >= _N_BARE_STEPS:
+            # D grows with k: with k below the root 1/D(k) is above it, and the reverse.
+            other = theta - excess
+            low = torch.maximum(low, torch.minimum(theta, other))
+            high = torch.minimum(high, torch.maximum(theta, other))
+            inside = (newton >= low) & (newton <= high) & (step % 4 != 3)
+            newton = torch.where(inside, newton, 0.5 * (low + high))
+        theta = newton
         step += 1
     k = theta.exp()
-    return k, torch.logsumexp(_exponents(k, logs, present), -1)
+    return k, _exponents(k, logs, present).logsumexp(-1)
 
 
 def _exponents(k: Tensor, logs: Tensor, present: Tensor | None) -> Tensor:
