@@ -1,0 +1,123 @@
+"""The softmax classifier, the open-set baseline, as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from knownot.estimators.base import OpenSetClassifier
+from knownot.modules.softmax import SoftmaxNet
+from knownot.networks.conv import Blocks
+from knownot.networks.sizes import default_sizes
+from knownot.rules import Rule
+
+
+class SoftmaxClassifier(OpenSetClassifier):
+    """Open-set classifier on a plain softmax network: the baseline to compare with.
+
+    A network learns by cross-entropy to tell the known classes apart. A sample that excites none
+    of its logits is answered with -1 (or "unknown").
+
+    Parameters
+    ----------
+    blocks : sequence of (int, int), optional
+        Convolution blocks (layers, channels) for images. Default: ((2, 20), (2, 50));
+        ((1, 32), (1, 64)) for images of less than 16 pixels.
+    hidden : sequence of int, optional
+        Linear layers before the last one; the width of the last of them is that of the embedding.
+        Default: (500, 100) for images, (256,) for images of less than 16 pixels, (256, 128) for
+        tables.
+    label_smoothing : float
+        Share of the target that is spread evenly over all classes, in [0, 1). It narrows the range
+        of the logits.
+    rule : {"max-logit", "energy", "max-softmax", "nc-d", "nc-u", "neighbours", "weibull"} or Rule
+        How logits, or embeddings, become class and knownness.
+    accept … verbose
+        As in :class:`GMVAEClassifier`.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (C,)
+    input_shape_ : tuple of int
+        (F,) or (channels, height, width).
+    module_ : SoftmaxNet
+        ``transform`` gives its penultimate features.
+    rule_, offset_, threshold_, history_, n_features_in_, feature_names_in_
+        As in :class:`GMVAEClassifier`.
+
+    References
+    ----------
+    Vaze et al., "Open-set recognition: a good closed-set classifier is all you need?", ICLR 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> X, y = make_blobs(300, centers=3, n_features=8, random_state=0)
+    >>> known = y < 2
+    >>> model = SoftmaxClassifier(rule="nc-d", max_epochs=30, random_state=0).fit(X[known], y[known])
+    >>> bool((model.predict(X[y == 2]) == -1).mean() > 0.9)
+    True
+    """
+
+    module_: SoftmaxNet
+
+    def __init__(
+        self,
+        *,
+        blocks: Blocks | None = None,
+        hidden: Sequence[int] | None = None,
+        label_smoothing: float = 0.0,
+        rule: str | Rule = "max-logit",
+        accept: float | None = 0.95,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        weight_decay: float = 0.0,
+        patience: int | None = None,
+        max_time: float | None = None,
+        validation_fraction: float = 0.2,
+        accelerator: str = "auto",
+        devices: int = 1,
+        num_nodes: int = 1,
+        precision: str = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
+        resume: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.blocks = blocks
+        self.hidden = hidden
+        self.label_smoothing = label_smoothing
+        self.rule = rule
+        self.accept = accept
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.max_time = max_time
+        self.validation_fraction = validation_fraction
+        self.accelerator = accelerator
+        self.devices = devices
+        self.num_nodes = num_nodes
+        self.precision = precision
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _make_module(self) -> SoftmaxNet:
+        blocks, hidden = default_sizes(self.input_shape_)
+        return SoftmaxNet(
+            self.input_shape_,
+            len(self.classes_),
+            blocks=blocks if self.blocks is None else self.blocks,
+            hidden=hidden if self.hidden is None else self.hidden,
+            label_smoothing=self.label_smoothing,
+        )
