@@ -82,9 +82,9 @@ def test_losses_and_evidence_are_float32_under_autocast():
     assert {t.dtype for t in (loss.total, *loss.terms.values(), *found.values())} == {torch.float32}
 
 
-def test_a_negative_weight_is_refused():
-    for weight in (-1.0, float("nan")):
-        with pytest.raises(ValueError, match=r"reconstruction_weight=.* give a number of at least 0"):
+def test_weights_that_are_no_weights_are_refused():
+    for weight in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"reconstruction_weight=.* give a finite number of at least 0"):
             small(reconstruction_weight=weight)
 
 

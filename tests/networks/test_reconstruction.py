@@ -107,3 +107,6 @@ def test_what_cannot_be_built_is_refused():
         HierarchicalReconstructionNet((1, 8, 8), 2, ())
     with pytest.raises(ValueError, match="28x28 pixels cannot be halved 5 times"):
         HierarchicalReconstructionNet((3, 28, 28), 2, **CROSR_CIFAR)
+    for wrong in ({"bottleneck_dim": 0}, {"blocks": ((0, 4),)}, {"hidden": (0,)}, {"top": ((1, -1),)}):
+        with pytest.raises(ValueError, match="numbers of layers and widths are at least 1"):
+            HierarchicalReconstructionNet((1, 8, 8), 2, **wrong)

@@ -7,6 +7,7 @@ embedding is [y, z]: the logits, and what every stage keeps for the reconstructi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import torch
@@ -65,9 +66,9 @@ class CROSR(OpenSetModule):
         reconstruction_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if not reconstruction_weight >= 0.0:
+        if not 0.0 <= reconstruction_weight < math.inf:
             raise ValueError(
-                f"reconstruction_weight={reconstruction_weight!r} does not work: give a number of at least 0."
+                f"reconstruction_weight={reconstruction_weight!r} does not work: give a finite number of at least 0."
             )
         self.input_shape, self.n_classes = tuple(input_shape), n_classes
         self.latent_dim = n_classes + len(blocks) * bottleneck_dim

@@ -70,7 +70,7 @@ class HierarchicalReconstructionNet(nn.Module):
     Raises
     ------
     ValueError
-        If there is no stage, or the images are too small for so many.
+        If there is no stage, the images are too small for so many, or a size is below 1.
 
     Examples
     --------
@@ -93,6 +93,12 @@ class HierarchicalReconstructionNet(nn.Module):
         super().__init__()
         if not blocks:
             raise ValueError("blocks is empty, but the input is reconstructed from stages: give at least one.")
+        sizes = [*(number for block in (*blocks, *top) for number in block), *hidden, bottleneck_dim]
+        if min(sizes) < 1:
+            raise ValueError(
+                f"blocks={blocks!r}, top={top!r}, hidden={hidden!r}, bottleneck_dim={bottleneck_dim!r} does not "
+                "work: numbers of layers and widths are at least 1."
+            )
         image = len(input_shape) == 3
         self._sizes = pooled_sizes(input_shape[1], input_shape[2], len(blocks)) if image else []
         widths = [input_shape[0], *(width for _, width in blocks)]
