@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from knownot import __version__
-from knownot.cli import demo, evaluate, fit, inspect, predict
+from knownot.cli import bench, demo, evaluate, fit, inspect, predict
 
 app = typer.Typer(
     name="knownot",
@@ -48,6 +48,7 @@ def _global(
 
 for room in (demo, fit, predict, evaluate, inspect):
     app.command(room.NAME, epilog=room.EXAMPLES)(room.command)
+app.add_typer(bench.app, name=bench.NAME)
 
 
 def main() -> None:

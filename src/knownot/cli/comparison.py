@@ -1,0 +1,63 @@
+"""Tables of methods side by side, as wide as there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from knownot.experiments.tables import Claim, Grid
+
+_BETWEEN = 2
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A grid of methods; columns for which there is no room are left out, the last ones first.
+
+    Attributes
+    ----------
+    grid : Grid
+    """
+
+    grid: Grid
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        n_shown = self.n_columns(options.max_width)
+        # The box adds a space between columns.
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="aside", show_edge=False)
+        table.add_column("", no_wrap=True, overflow="ellipsis")
+        for heading in self.grid.columns[:n_shown]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in self.grid.rows:
+            table.add_row(row.title, *row.cells[:n_shown], style="value" if row.emphasised else "")
+        yield table
+        hidden = self.grid.columns[n_shown:]
+        if hidden:
+            yield Text(f"A wider terminal has room for {', '.join(hidden)}; --json has all.", style="aside")
+
+    def n_columns(self, width: int) -> int:
+        """How many columns of numbers fit into so many characters, at least one."""
+        left = width - max((len(row.title) for row in self.grid.rows), default=0)
+        for i, heading in enumerate(self.grid.columns):
+            left -= _BETWEEN + max(len(heading), *(len(row.cells[i]) for row in self.grid.rows))
+            if left < 0:
+                return max(i, 1)
+        return len(self.grid.columns)
+
+
+def claims_table(claims: Sequence[Claim]) -> RenderableType:
+    """Headlines: our gains beside the paper's."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="aside")
+    table.add_column("gain in macro-F1, mean τ, Q ≥ 1")
+    for heading in ("ours", "paper", "difference"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for claim in claims:
+        table.add_row(claim.what, Text(claim.ours, style="value"), claim.paper, claim.difference)
+    return Group("", table)
