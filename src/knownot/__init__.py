@@ -6,7 +6,7 @@ Examples
 --------
 >>> import knownot
 >>> knownot.__all__
-['GMVAEClassifier', '__version__', 'load']
+['CROSRClassifier', 'GMVAEClassifier', 'SoftmaxClassifier', '__version__', 'load']
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from knownot.estimators import GMVAEClassifier, load
+    from knownot.estimators import CROSRClassifier, GMVAEClassifier, SoftmaxClassifier, load
 
 __version__ = "0.1.0"
 
 # Where each public name lives (PEP 562).
-_HOMES = {"GMVAEClassifier": "knownot.estimators", "load": "knownot.estimators"}
+_HOMES = dict.fromkeys(("CROSRClassifier", "GMVAEClassifier", "SoftmaxClassifier", "load"), "knownot.estimators")
 
-__all__ = ["GMVAEClassifier", "__version__", "load"]
+__all__ = ["CROSRClassifier", "GMVAEClassifier", "SoftmaxClassifier", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import torch
 from sklearn.datasets import load_wine, make_blobs
 from sklearn.metrics import roc_auc_score
 
-from knownot import GMVAEClassifier
+from knownot import GMVAEClassifier, SoftmaxClassifier
 from knownot.data import load_named
 from knownot.estimators import PAPER_SETTINGS
 
@@ -383,7 +383,34 @@ def test_evidence_is_what_the_module_says(model, digits):
     found = model.evidence(X)
     assert set(found) == {"embedding", *model.module_.evidence_names}
     np.testing.assert_array_equal(found["embedding"].numpy(), model.transform(X))
-    logits, knownness = model.rule_.evaluate(found["embedding"], found)
+    _, knownness = model.rule_.evaluate(found["embedding"], found)
     np.testing.assert_array_equal(knownness.numpy(), model.score_samples(X))
     assert set(model.evidence(X, ["deviance"])) == {"embedding", "deviance"}
     assert not model.evidence(X)["embedding"].requires_grad
+
+
+def test_a_pretrained_encoder_is_that_of_a_classifier_and_stays_frozen(blobs):
+    X, y, _ = blobs
+    model = GMVAEClassifier(random_state=0, pretrain_epochs=5, **SMALL).fit(X, y)
+    plain = SoftmaxClassifier(
+        random_state=0, **{k: v for k, v in SMALL.items() if k != "latent_dim"} | {"max_epochs": 5}
+    )
+    expected = plain.fit(X, y).module_.encoder.state_dict()
+    found = model.module_.encoder.state_dict()
+    names = list(found)
+    for name in names[:-2]:
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0)
+    frozen = {name for name, parameter in model.module_.encoder.named_parameters() if not parameter.requires_grad}
+    assert frozen == set(names[:-2])
+    assert (model.nearest_class(X) == y).mean() > 0.9
+
+
+def test_pretraining_out_of_time_goes_on_to_the_same_model(blobs, tmp_path):
+    X, y, _ = blobs
+    settings = SMALL | {"max_epochs": 3, "pretrain_epochs": 2, "random_state": 0}
+    whole = GMVAEClassifier(**settings).fit(X, y)
+    parts = GMVAEClassifier(**settings, checkpoint_dir=tmp_path, resume=True, max_time=1e-9)
+    stopped = [parts.fit(X, y).history_.stopped for _ in range(4)]
+    # The second round ends the pretraining and begins the training.
+    assert stopped == ["time"] * 3 + ["finished"]
+    np.testing.assert_array_equal(parts.score_samples(X), whole.score_samples(X))

@@ -256,3 +256,11 @@ def test_evidence_that_no_module_supplies_is_refused_beforehand():
     make_rule("likelihood").check_evidence(("deviance", "posterior log-density", "class log-density"))
     with pytest.raises(ValueError, match=r"Likelihood \(rule='likelihood'\) needs the evidence class log-density"):
         make_rule("likelihood").check_evidence(("deviance", "posterior log-density"))
+
+
+def test_temperature_stays_sane_where_no_sample_is_classified_wrongly():
+    z, y = clusters(centres=((0, 0, 0), (60, 0, 0)))
+    rule = make_rule("nc-d").fit(z, y).calibrate(z, y)
+    assert (rule.score(z)[0] == y).all()
+    between = torch.tensor([[29.5, 0.0, 0.0]])
+    assert rule.predict_proba(rule.evaluate(between)).max() < 0.999

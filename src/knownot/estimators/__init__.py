@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 
 from knownot.estimators.base import OpenSetClassifier
+from knownot.estimators.crosr import CROSRClassifier
 from knownot.estimators.gmvae import PAPER_SETTINGS, GMVAEClassifier
 from knownot.estimators.persistence import unpack
 from knownot.estimators.saving import load_model
+from knownot.estimators.softmax import SoftmaxClassifier
 
-_ESTIMATORS: dict[str, type[OpenSetClassifier]] = {"GMVAEClassifier": GMVAEClassifier}
+_ESTIMATORS: dict[str, type[OpenSetClassifier]] = {
+    cls.__name__: cls for cls in (GMVAEClassifier, CROSRClassifier, SoftmaxClassifier)
+}
 
 
 def load(path: str | os.PathLike[str]) -> OpenSetClassifier:
@@ -39,4 +43,4 @@ def load(path: str | os.PathLike[str]) -> OpenSetClassifier:
         raise ValueError(f"{path} does not hold a whole {name} ({error}): save it again.") from error
 
 
-__all__ = ["PAPER_SETTINGS", "GMVAEClassifier", "OpenSetClassifier", "load"]
+__all__ = ["PAPER_SETTINGS", "CROSRClassifier", "GMVAEClassifier", "OpenSetClassifier", "SoftmaxClassifier", "load"]

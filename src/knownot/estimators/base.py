@@ -22,11 +22,11 @@ from knownot.estimators.inputs import Scaling, chunks, halves, hold_out, read_sa
 from knownot.estimators.persistence import pack
 from knownot.estimators.saving import save_model
 from knownot.modules import OpenSetModule
+from knownot.networks.sizes import SMALL_IMAGE
 from knownot.rules import ConformalThreshold, Rule, Verdict, f1_threshold, make_rule, quantile_threshold
 from knownot.training import History, TrainingSettings, choose_accelerator, train
 
 _STEPS_WANTED = 3_000
-_SMALL_IMAGE = 16
 
 # Samples and their class indices.
 Part = tuple[Tensor | NDArray[Any], NDArray[np.int64]]
@@ -274,7 +274,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     def _is_small(self) -> bool:
         """Whether the samples are images so small that deep networks and bfloat16 do not pay."""
-        return len(self.input_shape_) == 3 and max(self.input_shape_[1:]) < _SMALL_IMAGE
+        return len(self.input_shape_) == 3 and max(self.input_shape_[1:]) < SMALL_IMAGE
 
     def _fit_rule(self, training: Part, selection: Part) -> None:
         device = self._device

@@ -2,6 +2,8 @@
 
 from knownot.data import Batch
 from knownot.modules.base import Loss, OpenSetModule
+from knownot.modules.crosr import CROSR
 from knownot.modules.open_gmvae import OpenGMVAE
+from knownot.modules.softmax import SoftmaxNet
 
-__all__ = ["Batch", "Loss", "OpenGMVAE", "OpenSetModule"]
+__all__ = ["CROSR", "Batch", "Loss", "OpenGMVAE", "OpenSetModule", "SoftmaxNet"]

@@ -167,6 +167,24 @@ class OpenGMVAE(OpenSetModule):
             head.bias.view(total, 2, latent_dim)[:, 1] = 0.0
         self.register_buffer("style_draws", torch.randn(n_style_draws, style_dim))
 
+    def adopt_encoder(self, encoder: nn.Module) -> None:
+        """Take over the layers of a trained encoder into phi_z, all but the last, and freeze them.
+
+        The paper does so for CIFAR-10, where phi_z "is pretrained on the known classes" (section
+        5.2). How is not said; what a classifier learns has no last layer for mean and log-variance,
+        so that one stays to be learnt.
+
+        Parameters
+        ----------
+        encoder : nn.Module
+            Of the kind and the sizes of phi_z but for the width of its last layer.
+        """
+        names = list(self.encoder.state_dict())[:-2]
+        given = encoder.state_dict()
+        self.encoder.load_state_dict({name: given[name] for name in names}, strict=False)
+        for name, parameter in self.encoder.named_parameters():
+            parameter.requires_grad_(name not in names)
+
     # Recognition model
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
