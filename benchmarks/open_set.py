@@ -22,11 +22,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from provenance import provenance
 
 from knownot import GMVAEClassifier, load
 from knownot.data import PROTOCOLS, image_tensor, load_named, open_set_partition
 from knownot.estimators.inputs import halves
+from knownot.experiments.provenance import provenance
 from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, oscr
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule, nearest
 

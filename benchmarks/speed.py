@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from provenance import provenance
+from knownot.experiments.provenance import provenance
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "speed"
@@ -22,6 +22,7 @@ RACES = {
     "scoring": ["scoring.py"],
     "startup": ["startup.py"],
     "oscr": ["oscr.py"],
+    "weibull": ["weibull.py"],
 }
 
 

@@ -1,0 +1,38 @@
+"""All experiments by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from knownot.experiments import open_gmvae
+from knownot.experiments.declaration import Experiment
+
+#: Experiments by name, in the order of the papers.
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in open_gmvae.EXPERIMENTS}
+
+
+def find_experiments(name: str | None = None) -> list[Experiment]:
+    """One experiment by its name, all of a paper by the first part of it, or all.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> [experiment.name for experiment in find_experiments("open-gmvae/cifar10")]
+    ['open-gmvae/cifar10']
+    """
+    if name is None:
+        return list(EXPERIMENTS.values())
+    if name in EXPERIMENTS:
+        return [EXPERIMENTS[name]]
+    of_paper = [experiment for key, experiment in EXPERIMENTS.items() if key.startswith(f"{name.rstrip('/')}/")]
+    if of_paper:
+        return of_paper
+    near = difflib.get_close_matches(name, EXPERIMENTS, n=1, cutoff=0.4)
+    raise ValueError(
+        f"there is no experiment {name!r}{f'; did you mean {near[0]}?' if near else '.'} "
+        "`knownot bench list` names them all."
+    )
