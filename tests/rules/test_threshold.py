@@ -90,6 +90,27 @@ def test_best_f1_is_that_of_a_search_over_all_thresholds():
     assert f1(f1_threshold(scores, true, predicted, unknown)) == pytest.approx(best)
 
 
+def test_best_f1_minds_the_classes_in_which_unknown_samples_land():
+    differ = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        # Few samples of class 2, which loses most by those that do not belong to it.
+        true, scores, unknown = random.choice(3, 60, p=[0.6, 0.3, 0.1]), random.normal(1, 1, 60), random.normal(size=60)
+        landed = np.full(60, 2)
+        y_true, chosen = np.concatenate([true, np.full(60, -1)]), np.concatenate([true, landed])
+        every = np.concatenate([scores, unknown])
+        f1s = {
+            t: f1_score(y_true, np.where(every >= t, chosen, -1), labels=[-1, 0, 1, 2], average="macro")
+            for t in [*every, np.inf]
+        }
+        threshold = f1_threshold(scores, true, true, unknown, landed)
+        answers = np.where(every >= threshold, chosen, -1)
+        found = f1_score(y_true, answers, labels=[-1, 0, 1, 2], average="macro")
+        assert found == pytest.approx(max(f1s.values()))
+        differ += threshold != f1_threshold(scores, true, true, unknown)
+    assert differ > 5
+
+
 @pytest.mark.parametrize("accept", [0.0, -0.1, 1.2, 95])
 def test_impossible_rates_are_refused(accept):
     with pytest.raises(ValueError, match="is no acceptance rate"):

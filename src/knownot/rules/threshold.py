@@ -125,7 +125,11 @@ class ConformalThreshold:
 
 
 def f1_threshold(
-    known_scores: ArrayLike, known_true: ArrayLike, known_predicted: ArrayLike, unknown_scores: ArrayLike
+    known_scores: ArrayLike,
+    known_true: ArrayLike,
+    known_predicted: ArrayLike,
+    unknown_scores: ArrayLike,
+    unknown_predicted: ArrayLike | None = None,
 ) -> float:
     """Threshold of the best macro-F1 over C + 1 classes on validation data (the papers' protocol).
 
@@ -137,6 +141,9 @@ def f1_threshold(
         Their class indices, true and before rejection.
     unknown_scores : array-like, shape (m,)
         Knownness of validation samples of unknown classes.
+    unknown_predicted : array-like, shape (m,), optional
+        Class indices that these have before rejection, which is where they count as wrong if they
+        are accepted. Default: all of them in the first class.
 
     Returns
     -------
@@ -150,5 +157,6 @@ def f1_threshold(
     known = _known_scores(known_scores)
     unknown = np.asarray(unknown_scores, dtype=np.float64).ravel()
     y_true = np.concatenate([np.asarray(known_true), np.full(len(unknown), -1)])
-    predicted = np.concatenate([np.asarray(known_predicted), np.zeros(len(unknown), dtype=int)])
+    accepted_as = np.zeros(len(unknown), dtype=int) if unknown_predicted is None else np.asarray(unknown_predicted)
+    predicted = np.concatenate([np.asarray(known_predicted), accepted_as])
     return float(best_f1_threshold(y_true, predicted, np.concatenate([known, unknown])))
