@@ -80,6 +80,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
     offset_: float
     accept_: float | None
     history_: History
+    saved_: str  # when it was saved, of a model that was loaded
 
     @abstractmethod
     def _make_module(self) -> OpenSetModule:
@@ -321,9 +322,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         if X_unknown is None:
             return self._set_threshold(scores, self.accept if accept is None else accept, method)
         codes = self._codes(check_labels(y, len(samples)), "y")
-        _, unknown = self._decide(read_samples(self, X_unknown, reset=False))
+        taken_for, unknown = self._decide(read_samples(self, X_unknown, reset=False))
         self._refuse_unknown_as_class()
-        offset = f1_threshold(scores, codes, classes, unknown)
+        offset = f1_threshold(scores, codes, classes, unknown, taken_for)
         self._set_threshold(scores, None)
         self.offset_ = self.threshold_.offset_ = offset
         return self

@@ -102,4 +102,5 @@ def unpack(cls: type[OpenSetClassifier], tensors: dict[str, Tensor], config: dic
     estimator.threshold_.scores_ = tensors["threshold.scores"].numpy()
     estimator.offset_ = estimator.threshold_.offset_ = float(tensors["threshold.offset"])
     estimator.history_ = History.from_dict(config["history"])
+    estimator.saved_ = config["saved"]
     return estimator

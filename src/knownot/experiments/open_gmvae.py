@@ -42,15 +42,14 @@ _SMOKE = Preset(
 )
 
 
-def _models(name: str) -> tuple[Model, ...]:
-    """The networks of one experiment; the classifier has the layers of phi_z, the default only the subclusters."""
+def _models(name: str, n_subclusters: int) -> tuple[Model, ...]:
+    """The networks of one experiment; the softmax classifier has the layers of phi_z."""
     paper = PAPER_SETTINGS[name]
     encoder = {key: paper[key] for key in ("blocks", "hidden")}
-    given = {key: paper[key] for key in ("n_subclusters",) if key in paper}
     return (
         Model("crosr", "CROSRClassifier"),
         Model("gmvae", "GMVAEClassifier", paper),
-        Model("knownot", "GMVAEClassifier", given),
+        Model("knownot", "GMVAEClassifier", {"n_subclusters": n_subclusters}),
         Model("softmax", "SoftmaxClassifier", encoder),
     )
 
@@ -71,7 +70,7 @@ def _open_set(
         kind="open-set",
         protocol=name,
         presets={preset.name: preset for preset in presets},
-        models=_models(name),
+        models=_models(name, n_subclusters),
         methods=_METHODS,
         headlines=(headline, Headline("knownot", "crosr+nc-d"), Headline("knownot", "gmvae+nc-u")),
         n_subclusters=n_subclusters,
@@ -92,7 +91,7 @@ _GREY = (
     ),
     Preset(
         "paper",
-        {"": {"batch_size": 128}, "crosr": {"max_epochs": 6}},
+        {"crosr": {"max_epochs": 6}},
         gpu_minutes=3.0,
         note="The paper trains to a plateau, learning rate and batch size unsaid. Here: batches of 128, a cosine from "
         "0.001 to 0 over 3,000 steps, weights of the best validation loss. CROSR, four times as slow on a processor, "

@@ -170,6 +170,7 @@ def trained_facts(model: OpenSetClassifier, settings: dict[str, Any]) -> dict[st
         "best_epoch": history.best_epoch,
         "precision": history.precision,
         "device": history.device,
+        "trained": getattr(model, "saved_", None),
         "seconds": round(sum(record["seconds"] for record in history), 1),
         "parameters": sum(p.numel() for p in model.module_.parameters()),
         "curves": curves(history),
