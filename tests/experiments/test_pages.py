@@ -1,0 +1,104 @@
+"""Pages written from results."""
+
+from __future__ import annotations
+
+import pytest
+
+from knownot.experiments import EXPERIMENTS, Results
+from knownot.experiments.pages import MARKS, PREFACE, short_table, write_pages
+
+pytest.importorskip("matplotlib")
+
+FASHION = EXPERIMENTS["open-gmvae/fashion-mnist"]
+
+
+@pytest.fixture
+def readme(tmp_path):
+    path = tmp_path / "site" / "README.md"
+    path.parent.mkdir()
+    path.write_text(f"# knownot\n\n{MARKS[0]}\n\nold\n\n{MARKS[1]}\n\nThe end.\n")
+    return path
+
+
+def test_the_page_holds_numbers_figures_and_where_they_are_from(fashion, readme):
+    docs = readme.parent / "docs"
+    written = write_pages(fashion, docs)
+    page = (docs / "experiments.md").read_text()
+    assert page.startswith(PREFACE)
+    for experiment in EXPERIMENTS.values():
+        assert f"## {experiment.title}\n\n`{experiment.name}`: {experiment.reference}." in page
+    assert page.count("Not run yet.") == len(EXPERIMENTS) - 1
+    assert "### Preset paper, seeds 0 and 1" in page
+    assert FASHION.preset("paper").note in page
+    assert "| CROSR + NC-D | 0.8100 ± 0.0141 | 0.7100 ± 0.0141 | 0.7600 ± 0.0141 | 0.4500 ± 0.0000 |" in page
+    assert "| **knownot, default rule** | 0.9600 ± 0.0141 |" in page
+    assert "| GMVAE + NC-U over CROSR + NC-D | +40.0 ± 7.1 % | +3.9 % | +36.1 |" in page
+    assert "| GMVAE + NC-U | 0.7000 ± 0.0000 | 0.6000 ± 0.0000 | 0.6400 ± 0.0566 |" in page
+    assert (
+        "| 1 | crosr 15 (13), knownot 15 (13) | 1,250 | Some CPU, 2 cores, x86_64 | 2.13.0 | 2026-11-20 | 012345678 |"
+        in page
+    )
+    images = [path for path in written if path.suffix in (".svg", ".png")]
+    assert len(images) == 2
+    for path in images:
+        assert path.exists()
+        assert f"]({path.relative_to(docs).as_posix()})" in page
+
+
+def test_the_readme_gets_its_table_between_the_marks(fashion, readme):
+    written = write_pages(fashion, readme.parent / "docs")
+    assert readme.resolve() in written
+    text = readme.read_text()
+    assert text.startswith(f"# knownot\n\n{MARKS[0]}\n\n| Fashion-MNIST, 6 known / 4 unknown | AUROC | OSCR |")
+    assert text.endswith(f"{MARKS[1]}\n\nThe end.\n")
+    assert "old" not in text
+    assert "| CROSR + NC-D | 0.8100 ± 0.0141 | 0.7100 ± 0.0141 | 0.7600 ± 0.0141 | 0.4000 ± 0.0000 |" in text
+    assert "| CROSR + EVT | – | – | – | – |" in text
+    assert "| **knownot, default rule** | 0.9600 ± 0.0141 |" in text
+    assert "over 2 seeds" in text
+
+
+def test_the_same_results_give_the_same_bytes(fashion, readme):
+    docs = readme.parent / "docs"
+    first = {path: path.read_bytes() for path in write_pages(fashion, docs)}
+    assert {path: path.read_bytes() for path in write_pages(fashion, docs)} == first
+
+
+def test_without_results_the_page_says_so_and_the_readme_stays(tmp_path, readme):
+    before = readme.read_bytes()
+    docs = readme.parent / "docs"
+    assert write_pages(Results(tmp_path / "nothing"), docs) == [docs / "experiments.md"]
+    assert (docs / "experiments.md").read_text().count("Not run yet.") == len(EXPERIMENTS)
+    assert readme.read_bytes() == before
+    assert short_table(Results(tmp_path / "nothing")) == ""
+
+
+@pytest.mark.parametrize("text", ["# no marks\n", f"# one mark\n{MARKS[0]}\n", f"{MARKS[1]}\n"])
+def test_a_readme_without_marks_is_left_alone(fashion, readme, text):
+    readme.write_text(text)
+    assert readme not in write_pages(fashion, readme.parent / "docs")
+    assert readme.read_text() == text
+
+
+def test_no_readme_is_made(fashion, tmp_path):
+    written = write_pages(fashion, tmp_path / "elsewhere" / "docs")
+    assert not any(path.name == "README.md" for path in written)
+    assert not (tmp_path / "elsewhere" / "README.md").exists()
+
+
+def test_one_seed_is_said_to_be_one(fashion, readme):
+    fashion.path(FASHION.name, "paper", 1).unlink()
+    write_pages(fashion, readme.parent / "docs")
+    assert "One seed." in readme.read_text()
+    assert "### Preset paper, seed 0\n" in (readme.parent / "docs" / "experiments.md").read_text()
+
+
+def test_source_that_differs_from_the_commit_is_named(fashion, readme):
+    path = fashion.path(FASHION.name, "paper", 0)
+    path.write_text(path.read_text().replace('"changed": false', '"changed": true'))
+    path = fashion.path(FASHION.name, "paper", 1)
+    path.write_text(path.read_text().replace('"commit": "0123456789abcdef"', '"commit": null'))
+    write_pages(fashion, readme.parent / "docs")
+    page = (readme.parent / "docs" / "experiments.md").read_text()
+    assert "| 012345678, changed |" in page
+    assert "| 2026-11-20 | – |" in page
