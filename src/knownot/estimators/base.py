@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
@@ -73,6 +73,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     classes_: NDArray[Any]
     input_shape_: tuple[int, ...]
+    n_subclusters_: list[int]
     module_: OpenSetModule
     rule_: Rule
     scaling_: Scaling
@@ -118,7 +119,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         try:
             parts, settings = self._prepare(X, y, validation)
             self._train(parts[0], parts[1], settings)
-            self.rule_ = make_rule(self.rule, self._counts(), settings.seed or 0)
+            self.rule_ = make_rule(self.rule, self.n_subclusters_, settings.seed or 0)
             self._fit_rule(parts[0], parts[1])
             self._set_threshold(self._scores(parts[2][0]), self.accept)
         except Exception:
@@ -142,7 +143,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         parts = self._parts(samples, codes.astype(np.int64), validation, random)
         settings = self._settings(len(parts[0][1]), int(random.randint(2**31 - 1)))
         self.scaling_ = Scaling.fit(parts[0][0])
-        self._choose(parts[0], settings)
+        self.n_subclusters_ = self._chosen_counts(parts[0], settings)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the user's GPUs as well.
             torch.default_generator.manual_seed(settings.seed or 0)
@@ -150,8 +151,9 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         make_rule(self.rule).check_evidence(self.module_.evidence_names)
         return parts, settings
 
-    def _choose(self, training: Part, settings: TrainingSettings) -> None:
-        """Decide from the training samples what the module needs and the user left open."""
+    def _chosen_counts(self, training: Part, settings: TrainingSettings) -> list[int]:
+        """Subclusters of each class, found in the training samples where the user left them open."""
+        return self._counts()
 
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
@@ -215,8 +217,8 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
             )
         return np.searchsorted(self.classes_, labels).astype(np.int64)
 
-    def _counts(self) -> Sequence[int]:
-        """Subclusters of each class."""
+    def _counts(self) -> list[int]:
+        """Subclusters of each class, as far as they are known before training."""
         return [1] * len(self.classes_)
 
     def _batch_size(self, n_samples: int) -> int:
@@ -279,8 +281,8 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
 
     def _fit_rule(self, training: Part, selection: Part) -> None:
         device = self._device
-        z = torch.from_numpy(self._embed(training[0])).to(device)
-        self.rule_.fit(z, torch.from_numpy(training[1]).to(device))
+        seen = self._evidence(training[0], self.rule_.learns_from)
+        self.rule_.fit(seen["embedding"], torch.from_numpy(training[1]).to(device), seen)
         evidence = self._evidence(selection[0], set(self.rule_.uses) | set(self.rule_.may_use))
         self.rule_.calibrate(evidence["embedding"], torch.from_numpy(selection[1]).to(device), evidence)
 

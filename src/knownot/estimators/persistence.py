@@ -66,6 +66,7 @@ def pack(estimator: OpenSetClassifier) -> tuple[dict[str, Tensor], dict[str, Any
         "classes": estimator.classes_.tolist(),
         "classes_dtype": estimator.classes_.dtype.str,
         "input_shape": list(estimator.input_shape_),
+        "n_subclusters": list(estimator.n_subclusters_),
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist() or None,
         "accept": estimator.accept_,
         "temperature": estimator.rule_.temperature,
@@ -86,6 +87,8 @@ def unpack(cls: type[OpenSetClassifier], tensors: dict[str, Tensor], config: dic
     estimator = cls(**{name: _restored(value) for name, value in config["parameters"].items()})
     estimator.classes_ = np.array(config["classes"], dtype=np.dtype(config["classes_dtype"]))
     estimator.input_shape_ = tuple(config["input_shape"])
+    # Files of earlier versions hold no numbers found in the data.
+    estimator.n_subclusters_ = config.get("n_subclusters") or estimator._counts()
     if len(estimator.input_shape_) == 1:
         estimator.n_features_in_ = estimator.input_shape_[0]
     if config["feature_names"]:
@@ -94,7 +97,7 @@ def unpack(cls: type[OpenSetClassifier], tensors: dict[str, Tensor], config: dic
         estimator.module_ = estimator._make_module()
     estimator.module_.load_state_dict(group("module."))
     estimator.module_.eval()
-    estimator.rule_ = make_rule(estimator.rule, estimator._counts()).restore(group("rule."))
+    estimator.rule_ = make_rule(estimator.rule, estimator.n_subclusters_).restore(group("rule."))
     estimator.rule_.temperature = config["temperature"]
     estimator.scaling_ = Scaling(**{name: t.numpy() for name, t in group("scaling.").items()})
     estimator.accept_ = config["accept"]

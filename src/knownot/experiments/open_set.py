@@ -190,13 +190,13 @@ def on_pixels(metric: str, parts: Parts) -> list[Scored]:
 class Described:
     """What a trained model says of the training samples and of the parts to score."""
 
-    train: Tensor
+    train: dict[str, Tensor]
     parts: list[dict[str, Tensor]]
 
     @classmethod
     def by(cls, model: OpenSetClassifier, parts: Parts) -> Described:
         """Ask the model once, for all rules."""
-        train = torch.from_numpy(model.transform(parts.train_x))
+        train = model.evidence(parts.train_x, {"logits"})
         return cls(train, [model.evidence(x) for x in parts.to_score()])
 
 
@@ -205,7 +205,7 @@ def on_model(method: Method, experiment: Experiment, described: Described, parts
     codes = torch.from_numpy(parts.train_codes)
     rule = make_rule(method.rule, [experiment.n_subclusters] * (int(codes.max()) + 1), seed)
     evidence = [{**part, "embedding": columns(part["embedding"], part, method.part)} for part in described.parts]
-    rule.fit(columns(described.train, described.parts[0], method.part), codes)
+    rule.fit(columns(described.train["embedding"], described.train, method.part), codes, described.train)
     rule.calibrate(evidence[0]["embedding"], torch.from_numpy(parts.validation_codes[parts.selection]), evidence[0])
     scored = []
     for part in evidence:

@@ -41,6 +41,8 @@ class Rule(ABC):
         :meth:`knownot.modules.OpenGMVAE.evidence`.
     may_use : tuple of str
         Evidence that it takes in where the module supplies it.
+    learns_from : tuple of str
+        Evidence on training samples that :meth:`fit` takes in where the module supplies it.
     temperature : float
         Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
     """
@@ -48,6 +50,7 @@ class Rule(ABC):
     name: ClassVar[str] = ""
     uses: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
+    learns_from: tuple[str, ...] = ()
     temperature: float = 1.0
 
     def check(self, n_subclusters: Sequence[int]) -> None:
@@ -92,7 +95,7 @@ class Rule(ABC):
         return {}
 
     @abstractmethod
-    def fit(self, z: Tensor, y: Tensor) -> Rule:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
         """Learn from training embeddings.
 
         Parameters
@@ -100,6 +103,8 @@ class Rule(ABC):
         z : Tensor, shape (N, d)
         y : Tensor, shape (N,), int64
             Class indices 0 … C - 1, each present.
+        evidence : mapping of str to Tensor, optional
+            What :attr:`learns_from` names, as far as it is to be had.
         """
 
     @abstractmethod

@@ -43,7 +43,7 @@ class NearestCentroid(Rule):
         plain = counts if isinstance(counts, int) else [int(k) for k in counts]
         return {"n_subclusters": plain, "random_state": self.random_state}
 
-    def fit(self, z: Tensor, y: Tensor) -> NearestCentroid:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> NearestCentroid:
         n_classes = int(y.max()) + 1
         counts = [self.n_subclusters] * n_classes if isinstance(self.n_subclusters, int) else self.n_subclusters
         centroids, owners, within = [], [], torch.zeros((), dtype=torch.float64)

@@ -101,7 +101,7 @@ class CombinedEvidence(Rule):
     def settings(self) -> dict[str, Any]:
         return self.neighbours.settings()
 
-    def fit(self, z: Tensor, y: Tensor) -> CombinedEvidence:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
         self.neighbours.fit(z, y)
         self.surprises_: list[list[Surprise]] = []
         return self

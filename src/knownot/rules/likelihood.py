@@ -18,7 +18,7 @@ class Likelihood(Rule):
     name = "likelihood"
     uses = ("class log-density", "posterior log-density", "deviance")
 
-    def fit(self, z: Tensor, y: Tensor) -> Likelihood:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Likelihood:
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:

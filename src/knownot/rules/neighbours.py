@@ -104,7 +104,7 @@ class Neighbours(Rule):
     def settings(self) -> dict[str, Any]:
         return {"k": self.k, "max_references": self.max_references, "random_state": self.random_state}
 
-    def fit(self, z: Tensor, y: Tensor) -> Neighbours:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:
             keep = self._drawn(y)
             z, y = z[keep], y[keep]

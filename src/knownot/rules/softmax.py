@@ -31,7 +31,7 @@ class LogitRule(Rule):
                 "give samples of at least two classes, or use another classifier with rule='nc-d' or 'neighbours'."
             )
 
-    def fit(self, z: Tensor, y: Tensor) -> Self:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
         """Note the number of classes; the logits say the rest."""
         self.n_classes_ = int(y.max()) + 1
         self.check([1] * self.n_classes_)

@@ -59,6 +59,7 @@ class Weibull(Rule):
     """
 
     name = "weibull"
+    learns_from = ("logits",)
 
     def __init__(self, tail_size: int = 20) -> None:
         if not tail_size >= _FEWEST:
