@@ -11,7 +11,7 @@ from knownot.experiments import EXPERIMENTS
 
 pytest.importorskip("matplotlib")
 
-from knownot.experiments.figures import LINES, encoded, f1_figure, maps_figure, spread
+from knownot.experiments.figures import LINES, encoded, f1_figure, maps_figure, spread, subclusters_figure
 
 FASHION = EXPERIMENTS["open-gmvae/fashion-mnist"]
 
@@ -111,3 +111,34 @@ def test_the_same_figure_has_the_same_bytes(fashion, form):
     first = encoded(f1_figure(FASHION, runs), form)
     assert first == encoded(f1_figure(FASHION, runs), form)
     assert first.startswith(b"<?xml" if form == "svg" else b"\x89PNG")
+
+
+def study(seed: int) -> dict:
+    """A result on subclusters: the covering of K lies K below that of 1, and early epochs far away."""
+    epochs = np.arange(8.0)
+    curves = [
+        {
+            "n_subclusters": k,
+            "reconstruction": np.where(epochs < 4, 500.0, 20.0 - epochs).tolist(),
+            "covering": (epochs - k + seed).tolist(),
+            "bound": (epochs + 50.0).tolist(),
+        }
+        for k in (1, 2, 3)
+    ]
+    drops = {"drop 1→2": 1.0 + seed, "drop 2→3": 1.0, "n_subclusters": 2 + seed, "true": 2}
+    return {"seed": seed, "methods": {"even": drops, "odd": drops}, "curves": {"even": curves, "odd": curves}}
+
+
+def test_subclusters_are_drawn_over_the_second_half_of_the_epochs():
+    figure = subclusters_figure([study(0), study(1)])
+    assert len(figure.axes) == 2
+    assert figure.axes[0].get_title(loc="left").strip() == "even"
+    lines = figure.axes[0].get_lines()
+    assert len(lines) == 6
+    strong = {line.get_label(): line for line in lines if line.get_alpha() is None}
+    assert set(strong) == {"K = 1", "K = 2", "K = 3"}
+    assert strong["K = 2"].get_xdata().tolist() == [13.0, 14.0, 15.0, 16.0]
+    assert strong["K = 2"].get_ydata().tolist() == [5.0, 4.0, 3.0, 2.0]
+    [text] = [text.get_text() for text in figure.axes[0].texts]
+    assert text == "drops 1→2: 1.50, 2→3: 1.00; chosen 2, 3"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["K = 1", "K = 2", "K = 3"]

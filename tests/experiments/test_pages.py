@@ -102,3 +102,26 @@ def test_source_that_differs_from_the_commit_is_named(fashion, readme):
     page = (readme.parent / "docs" / "experiments.md").read_text()
     assert "| 012345678, changed |" in page
     assert "| 2026-11-20 | – |" in page
+
+
+def test_subclusters_have_their_table_and_figure(tmp_path):
+    [experiment] = [e for e in EXPERIMENTS.values() if e.name == "open-gmvae/subclusters-mnist"]
+    results, docs = Results(tmp_path / "results"), tmp_path / "docs"
+    [name, *_] = [group.name for group in experiment.groups]
+    curve = {"n_subclusters": 1, "reconstruction": [3.0, 2.0], "covering": [1.0, 2.0], "bound": [4.0, 4.0]}
+    provenance = {"commit": None, "changed": None, "hardware": "x", "date": "2026-11-20", "versions": {"torch": "2"}}
+    run = {
+        "format": 1,
+        "seed": 0,
+        "methods": {name: {"n_subclusters": 2, "true": 2, "drop 1→2": 0.9}},
+        "curves": {name: [curve]},
+        "seconds": 1.0,
+        "provenance": provenance,
+    }
+    results.write(results.path(experiment.name, "paper", 0), run)
+    written = write_pages(results, docs)
+    page = (docs / "experiments.md").read_text()
+    assert "| method | chosen | true | drop 1→2 |" in page
+    assert f"| {name} | 2 (2) | 2 | 0.90 (0.86) |" in page
+    assert "by which the number is chosen." in page
+    assert docs / "images" / "experiments" / "open-gmvae-subclusters-mnist-paper-curves.svg" in written

@@ -142,19 +142,18 @@ def test_other_kinds_show_every_metric_beside_the_published(tmp_path):
         "Drops",
         "figure 5",
         "subclusters",
-        "open-gmvae/mnist-even-odd",
         {"paper": Preset("paper")},
         methods=(Method("even", "even digits", None, ""),),
         published={"even": {"drop 1→2": 0.86}},
     )
     for seed, drop in ((0, 0.9), (1, 1.0)):
-        methods = {"odd": {"drop 1→2": 1.2}, "even": {"drop 1→2": drop, "n_subclusters": 2}}
+        methods = {"odd": {"drop 1→2": 1.25 + seed / 10}, "even": {"drop 1→2": drop, "n_subclusters": 2, "true": 2}}
         results.write(results.path("p/drops", "paper", seed), {"format": 1, "seed": seed, "methods": methods})
     grid = summary(experiment, results.records(experiment, "paper"))
-    assert grid.columns == ("drop 1→2", "n_subclusters")
+    assert grid.columns == ("chosen", "true", "drop 1→2")
     assert [(row.title, row.cells) for row in grid.rows] == [
-        ("even digits", ("0.95 ± 0.07 (0.86)", "2.00 ± 0.00")),
-        ("odd", ("1.20 ± 0.00", "–")),
+        ("even digits", ("2", "2", "0.95 ± 0.07 (0.86)")),
+        ("odd", ("–", "–", "1.30 ± 0.07")),
     ]
     assert claims(experiment, results.records(experiment, "paper")) == []
 

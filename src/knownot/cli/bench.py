@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from knownot.cli import options
-from knownot.cli.comparison import Comparison, claims_table
+from knownot.cli.comparison import plain_table, tables
 from knownot.cli.outputs import require_folder
 from knownot.cli.scores import indented, titled
 from knownot.cli.terminal import Terminal, answers
 
 if TYPE_CHECKING:
-    from knownot.experiments import Experiment, Item, Results
+    from knownot.experiments import Item, Results
 
 NAME = "bench"
 LIST_EXAMPLES = """[bold]Examples[/]
@@ -116,7 +114,7 @@ def list_command(results: ResultsFolder = Path("results"), as_json: options.Json
         }
         for experiment in EXPERIMENTS.values()
     ]
-    table = _plain_table("experiment", *(f">{preset.value}" for preset in Preset), "what it is")
+    table = plain_table("experiment", *(f">{preset.value}" for preset in Preset), "what it is")
     for row in facts:
         table.add_row(
             row["name"],
@@ -276,7 +274,7 @@ def queue_command(results: ResultsFolder = Path("results"), as_json: options.Jso
     found = Results(results)
     items = [_item_facts(item, found) for item in queue(found, QUEUE_PRESET)]
     total = sum(item["gpu_minutes"] for item in items)
-    table = _plain_table("", "experiment", ">seed", ">GPU minutes", "")
+    table = plain_table("", "experiment", ">seed", ">GPU minutes", "")
     for place, item in enumerate(items, 1):
         table.add_row(
             Text(str(place), style="aside"),
@@ -353,33 +351,6 @@ def what_is_left(left: Sequence[Item], total: int, budget: str | None) -> str:
     )
 
 
-def tables(
-    pairs: Iterable[tuple[Experiment, str]], results: Results
-) -> tuple[list[dict[str, Any]], list[RenderableType]]:
-    """Records, and tables for people, of those experiments and presets that have results."""
-    from knownot.experiments.tables import LEGEND, claims, listed, summary, unknown_classes
-
-    found: list[dict[str, Any]] = []
-    shown: list[RenderableType] = []
-    legend = ""
-    for experiment, size in pairs:
-        records = results.records(experiment, size) if size in experiment.presets else []
-        if not records:
-            continue
-        seeds = results.seeds(experiment.name, size)
-        many = f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}"
-        parts: list[RenderableType] = [Comparison(summary(experiment, records))]
-        if headlines := claims(experiment, records):
-            parts.append(claims_table(headlines))
-        shown += [titled(experiment.title, f"{experiment.name}, preset {size}, {many}"), *map(indented, parts)]
-        found += [record.to_dict() for record in records]
-        if experiment.kind == "open-set":
-            legend = LEGEND.format(last=unknown_classes(records))
-    if legend:
-        shown.append(indented(Text(legend, style="aside")))
-    return found, shown
-
-
 def _write_pages(terminal: Terminal, results: Results, docs: Path) -> None:
     with terminal.doing(f"Writing pages to {docs}"):
         from knownot.experiments.pages import write_pages
@@ -403,14 +374,3 @@ def _done(row: dict[str, Any], preset: str) -> str:
         return ""
     done, wanted = len(row["presets"][preset]["done"]), len(row["seeds"])
     return f"{done}/{wanted}" if done <= wanted else str(done)
-
-
-def _plain_table(*headings: str) -> Table:
-    """A table without lines; headings that begin with > are of numbers."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
-    for heading in headings:
-        right = heading.startswith(">")
-        table.add_column(
-            heading.removeprefix(">"), justify="right" if right else "left", no_wrap=heading is not headings[-1]
-        )
-    return table

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from knownot.cli.scores import indented, titled
+
 if TYPE_CHECKING:
+    from knownot.experiments import Experiment, Results
     from knownot.experiments.tables import Claim, Grid
 
 _BETWEEN = 2
@@ -61,3 +64,39 @@ def claims_table(claims: Sequence[Claim]) -> RenderableType:
     for claim in claims:
         table.add_row(claim.what, Text(claim.ours, style="value"), claim.paper, claim.difference)
     return Group("", table)
+
+
+def tables(
+    pairs: Iterable[tuple[Experiment, str]], results: Results
+) -> tuple[list[dict[str, Any]], list[RenderableType]]:
+    """Records, and tables for people, of those experiments and presets that have results."""
+    from knownot.experiments.tables import claims, legend, listed, summary
+
+    found: list[dict[str, Any]] = []
+    shown: list[RenderableType] = []
+    legends: dict[str, None] = {}
+    for experiment, size in pairs:
+        records = results.records(experiment, size) if size in experiment.presets else []
+        if not records:
+            continue
+        seeds = results.seeds(experiment.name, size)
+        many = f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}"
+        parts: list[RenderableType] = [Comparison(summary(experiment, records))]
+        if headlines := claims(experiment, records):
+            parts.append(claims_table(headlines))
+        shown += [titled(experiment.title, f"{experiment.name}, preset {size}, {many}"), *map(indented, parts)]
+        found += [record.to_dict() for record in records]
+        legends[legend(experiment, records)] = None
+    shown += [indented(Text(text, style="aside")) for text in legends]
+    return found, shown
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines; headings that begin with > are of numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(
+            heading.removeprefix(">"), justify="right" if right else "left", no_wrap=heading is not headings[-1]
+        )
+    return table

@@ -61,6 +61,8 @@ LINES: dict[str, dict[str, Any]] = {
 }
 PLAIN: dict[str, Any] = {"linewidth": 1.5, "markersize": 4.5, "linestyle": "-"}
 CLASSES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#7a5bb5", "#444444", "#a0522d")
+# One more subcluster, one look.
+COUNTS = (("#0063a3", "o"), ("#c04800", "s"), ("#00795a", "^"), ("#a85a86", "D"), ("#6b7280", "v"), ("#8a7f00", "P"))
 # What models are called above maps; others go by their names.
 MODELS = {"crosr": "CROSR", "gmvae": "GMVAE", "knownot": "GMVAE, knownot's settings", "softmax": "softmax network"}
 
@@ -242,6 +244,75 @@ def _map(axes: Axes, points: NDArray[Any], centroids: NDArray[Any], codes: NDArr
     axes.set(xticks=[], yticks=[], box_aspect=1.0)
     axes.spines[["top", "right"]].set_visible(True)
     axes.margins(0.04)
+
+
+def subclusters_figure(runs: Sequence[Run]) -> Figure:
+    """Latent covering against reconstruction over the second half of the epochs, for each number of subclusters.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Results of an experiment on subclusters, of all its seeds; the first is drawn strongest.
+
+    Returns
+    -------
+    Figure
+        One panel for each class, with the mean drops of the covering loss over the seeds.
+
+    References
+    ----------
+    Open-set Gaussian-mixture VAE paper, figures 5 and 7.
+    """
+    names = list(runs[0]["curves"])
+    columns = 2 if len(names) == 4 else min(3, len(names))
+    rows = -(-len(names) // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.4 * columns, 3.1 * rows + 0.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, name in zip(panels, names, strict=False):
+            for run in reversed(runs):
+                _draw_counts(axes, run["curves"].get(name, []), strong=run is runs[0])
+            axes.set_title(f"{name}\n")
+            axes.text(0, 1.025, _drops(runs, name), transform=axes.transAxes, color=MUTED, fontsize=8.0)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+        for axes in panels[len(names) :]:
+            axes.remove()
+        figure.supxlabel("reconstruction loss, nats", color=MUTED, fontsize=9.0)
+        figure.supylabel("latent covering loss, nats", color=MUTED, fontsize=9.0)
+        most = max(curve["n_subclusters"] for run in runs for curves in run["curves"].values() for curve in curves)
+        marks = [Line2D([], [], label=f"K = {k}", **_of_count(k)) for k in range(1, most + 1)]
+        figure.legend(handles=marks, loc="outside upper left", ncols=len(marks))
+    return figure
+
+
+def _of_count(k: int) -> dict[str, Any]:
+    colour, marker = COUNTS[(k - 1) % len(COUNTS)]
+    return {"color": colour, "marker": marker, "markersize": 3.5, "linewidth": 1.4}
+
+
+def _draw_counts(axes: Axes, curves: Sequence[dict[str, Any]], strong: bool) -> None:
+    for curve in curves:
+        # Early epochs are left out of the comparison, and would squeeze the rest.
+        kept = slice(len(curve["covering"]) // 2, None)
+        x, y = (np.array(curve[term])[kept] for term in ("reconstruction", "covering"))
+        order = np.argsort(x)
+        style = _of_count(curve["n_subclusters"]) | ({} if strong else {"marker": "", "linewidth": 0.8, "alpha": 0.35})
+        axes.plot(x[order], y[order], markevery=max(1, len(x) // 12), label=f"K = {curve['n_subclusters']}", **style)
+
+
+def _drops(runs: Sequence[Run], name: str) -> str:
+    """What one panel says of the drops, and of the number chosen by each seed."""
+    found = [run["methods"][name] for run in _having(runs, name)]
+    steps = sorted({step for method in found for step in method if step.startswith("drop ")})
+    texts = []
+    for step in steps:
+        values = [method[step] for method in found if step in method]
+        texts.append(f"{step.removeprefix('drop ')}: {np.mean(values):.2f}")
+    chosen = ", ".join(str(method["n_subclusters"]) for method in found)
+    return f"drops {', '.join(texts)}; chosen {chosen}"
 
 
 def encoded(figure: Figure, form: str, dpi: int = 110) -> bytes:

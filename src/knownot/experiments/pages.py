@@ -11,11 +11,11 @@ from knownot.experiments.declaration import Experiment
 from knownot.experiments.results import Record, Results, Run
 from knownot.experiments.tables import (
     DEFAULT_RULE,
-    LEGEND,
     NONE,
     Grid,
     claims,
     f1_grid,
+    legend,
     listed,
     number,
     summary,
@@ -119,8 +119,7 @@ def _preset_section(
     if note := experiment.preset(preset).note:
         lines += [note, ""]
     lines += [_markdown("method", summary(experiment, records, DIGITS))]
-    if experiment.kind == "open-set":
-        lines += [LEGEND.format(last=unknown_classes(records)), ""]
+    lines += [legend(experiment, records), ""]
     if headlines := claims(experiment, records):
         lines += ["| gain in macro-F1, mean τ, Q ≥ 1 | ours | paper | difference |", "| --- | ---: | ---: | ---: |"]
         lines += [f"| {c.what} | {c.ours} | {c.paper} | {c.difference} |" for c in headlines]
@@ -154,7 +153,7 @@ def _figures(
     experiment: Experiment, preset: str, runs: Sequence[Run], results: Results, docs: Path
 ) -> Iterable[tuple[str, Path]]:
     """Draw the figures of an experiment; what they show, and their files."""
-    from knownot.experiments.figures import encoded, f1_figure, maps_figure
+    from knownot.experiments.figures import encoded, f1_figure, maps_figure, subclusters_figure
 
     stem = f"{experiment.name.replace('/', '-')}-{preset}"
     folder = docs / IMAGES
@@ -163,6 +162,10 @@ def _figures(
         path = folder / f"{stem}-f1.svg"
         path.write_bytes(encoded(f1_figure(experiment, runs), "svg"))
         yield "Macro-F1 against the number of unknown classes", path
+    if experiment.kind == "subclusters":
+        path = folder / f"{stem}-curves.svg"
+        path.write_bytes(encoded(subclusters_figure(runs), "svg"))
+        yield "Latent covering loss against reconstruction loss, for each number of subclusters", path
     if maps := results.maps(experiment.name, preset):
         path = folder / f"{stem}-maps.png"
         path.write_bytes(encoded(maps_figure(experiment, maps), "png"))
