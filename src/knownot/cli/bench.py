@@ -97,7 +97,7 @@ def list_command(results: ResultsFolder = Path("results"), as_json: options.Json
     from knownot.experiments import EXPERIMENTS, Results
 
     found = Results(results)
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "name": experiment.name,
             "title": experiment.title,

@@ -21,7 +21,7 @@ from knownot.experiments.results import Run
 from knownot.experiments.tables import DEFAULT_RULE, title_of
 
 INK, MUTED, LINE = "#1f2328", "#59636e", "#d1d9e0"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": LINE,
     "axes.grid": True,
@@ -231,9 +231,10 @@ def maps_figure(experiment: Experiment, maps: dict[str, Any]) -> Figure:
 
 def _map(axes: Axes, points: NDArray[Any], centroids: NDArray[Any], codes: NDArray[Any]) -> None:
     colours = [CLASSES[code % len(CLASSES)] for code in codes]
-    axes.scatter(*points.T, s=6.0, c=colours, alpha=0.55, linewidths=0)
+    axes.scatter(points[:, 0], points[:, 1], s=6.0, c=colours, alpha=0.55, linewidths=0)
     axes.scatter(
-        *centroids.T,
+        centroids[:, 0],
+        centroids[:, 1],
         s=190.0,
         marker="*",
         c=[CLASSES[c % len(CLASSES)] for c in range(len(centroids))],

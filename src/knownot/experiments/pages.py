@@ -91,7 +91,7 @@ def write_pages(results: Results, docs: Path) -> list[Path]:
         Files written.
     """
     docs.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     sections = [PREFACE]
     for experiment in EXPERIMENTS.values():
         parts = [
