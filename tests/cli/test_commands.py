@@ -317,3 +317,27 @@ def test_usage():
     done = subprocess.run([sys.executable, "-m", "knownot", "fit"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "SOURCE" in done.stderr
+
+
+@pytest.mark.parametrize(("method", "rule"), [("crosr", "weibull"), ("softmax", "max-logit")])
+def test_what_one_compares_with_is_used_in_the_same_way(run, flowers, tmp_path, method, rule):
+    path = tmp_path / "m.safetensors"
+    fitted = run(
+        "fit", flowers, "--label", "kind", "--known", "rose,tulip", "--method", method, "--epochs", 20,
+        "--precision", "32-true", "--model", path, "--report", tmp_path / "r.html", "--json",
+    )  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    facts = json.loads(fitted.stdout)
+    assert facts["rule"] == rule
+    assert facts["metrics"]["closed_set_accuracy"] > 0.95
+    shown = run("inspect", path)
+    assert shown.exit_code == 0, shown.output
+    assert rule in shown.stdout
+    assert "1 in each class" in shown.stdout
+    assert run("evaluate", path, flowers, "--label", "kind").exit_code == 0
+
+
+def test_settings_of_another_method_are_refused(run, flowers):
+    refused = run("fit", flowers, "--label", "kind", "--method", "crosr", "--subclusters", 2)
+    assert refused.exit_code == 2
+    assert "--latent-dim and --subclusters belong to --method gmvae" in refused.stderr.replace("\n", " ")

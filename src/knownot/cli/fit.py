@@ -46,15 +46,19 @@ def command(
         ),
     ] = 0.2,
     unreadable: options.UnreadableFiles = options.Unreadable.refuse,
+    method: Annotated[
+        options.Method,
+        typer.Option("--method", metavar="NAME", help="What learns: gmvae, crosr or softmax.", rich_help_panel=MODEL),
+    ] = options.Method.gmvae,
     rule: Annotated[
-        options.Rule,
+        options.Rule | None,
         typer.Option(
             "--rule",
             metavar="RULE",
-            help=f"How an embedding is judged: {', '.join(options.Rule)}.",
+            help=f"How an embedding is judged, where not by the method's own rule: {', '.join(options.Rule)}.",
             rich_help_panel=MODEL,
         ),
-    ] = options.Rule.evidence,
+    ] = None,
     accept: Annotated[
         float,
         typer.Option(
@@ -65,8 +69,9 @@ def command(
         str | None,
         typer.Option(
             "--subclusters",
-            metavar="K|K1,K2,…",
-            help="Subclusters of each class: one number, or one for each, in the order of --known or --groups.",
+            metavar="K|K1,K2,…|auto",
+            help="Subclusters of each class: one number, or one for each, in the order of --known or --groups; "
+            "auto finds them.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -119,7 +124,6 @@ def command(
     if resume and checkpoint is None:
         raise ValueError("--resume needs the folder to resume from: add --checkpoint DIR.")
     parameters: dict[str, Any] = {
-        "rule": rule.value,
         "accept": accept,
         "random_state": seed,
         "precision": precision,
@@ -131,38 +135,45 @@ def command(
     }
     counts = parse_subclusters(subclusters)
     given = {
+        "rule": None if rule is None else rule.value,
         "latent_dim": latent_dim,
         "max_epochs": epochs,
     }
+    if method is not options.Method.gmvae and (latent_dim is not None or counts is not None):
+        raise ValueError(f"--latent-dim and --subclusters belong to --method gmvae: leave them out with {method}.")
     parameters |= {name: value for name, value in given.items() if value is not None}
 
     with terminal.doing(f"Reading {source}"):
         train, test = divide(source, label, chosen, held_out, seed, unreadable.value)
-    if counts is not None:
+    if isinstance(counts, str):
+        parameters["n_subclusters"] = counts
+    elif counts is not None:
         parameters["n_subclusters"] = subclusters_by_class(counts, chosen, train.labels, train.class_names)
-    outcome = learn(terminal, train, test, parameters, model, report)
+    outcome = learn(terminal, train, test, parameters, model, report, method.estimator)
     facts = {"source": source, **outcome.facts}
     terminal.result(facts, *verdict(outcome, "Done", source))
     if outcome.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-def parse_subclusters(text: str | None) -> list[int] | None:
-    """Read `--subclusters 2` or `--subclusters 2,3`.
+def parse_subclusters(text: str | None) -> list[int] | str | None:
+    """Read `--subclusters 2`, `--subclusters 2,3` or `--subclusters auto`.
 
     Examples
     --------
     >>> parse_subclusters("2"), parse_subclusters("1,3")
     ([2], [1, 3])
     """
-    if text is None:
-        return None
+    if text is None or text == "auto":
+        return text
     try:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
         counts = []
     if not counts or min(counts) < 1:
-        raise ValueError(f"--subclusters {text} is not a positive number or a list of them: write 2, or 2,3,1.")
+        raise ValueError(
+            f"--subclusters {text} is not a positive number or a list of them: write 2, or 2,3,1, or auto."
+        )
     return counts
 
 

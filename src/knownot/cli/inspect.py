@@ -57,11 +57,12 @@ def read_facts(path: Path) -> dict[str, Any]:
             "classes": config["classes"],
             "input_shape": config["input_shape"],
             "feature_names": config["feature_names"],
-            "rule": parameters["rule"],
+            "rule": parameters["rule"]["rule"] if isinstance(parameters["rule"], dict) else parameters["rule"],
             "accept": config["accept"],
             "threshold": offset,
-            "latent_dim": parameters["latent_dim"],
-            "n_subclusters": parameters["n_subclusters"],
+            # Files of earlier versions hold what was asked for instead of what came of it.
+            "latent_dim": config.get("latent_dim", parameters.get("latent_dim")),
+            "n_subclusters": config.get("n_subclusters", parameters.get("n_subclusters")),
             "weights": sum(prod(shape) for name, shape in shapes.items() if name.startswith("module.")),
             "training": {
                 "epochs": len(history["records"]),
@@ -96,7 +97,10 @@ def card(facts: dict[str, Any]) -> Table:
         ("Input", _input(facts)),
         ("Rule", facts["rule"]),
         ("Threshold", threshold_text(facts["threshold"], facts["accept"])),
-        ("Embedding", f"{facts['latent_dim']} dimensions, subclusters: {_subclusters(facts['n_subclusters'])}"),
+        (
+            "Embedding",
+            f"{facts['latent_dim']} dimensions, subclusters: {_subclusters(facts['n_subclusters'], facts['classes'])}",
+        ),
         ("Size", f"{facts['weights']:,} weights, {_size(facts['bytes'])}"),
         ("Trained", _training(training)),
         ("Loss", _loss(training["best"])),
@@ -126,10 +130,12 @@ def _input(facts: dict[str, Any]) -> str:
     )
 
 
-def _subclusters(counts: Any) -> str:
+def _subclusters(counts: Any, classes: list[Any]) -> str:
     if isinstance(counts, dict):
         return ", ".join(f"{label} {count}" for label, count in counts["mapping"])
-    return ", ".join(map(str, counts)) if isinstance(counts, list) else f"{counts} in each class"
+    if isinstance(counts, list) and len(set(counts)) > 1:
+        return ", ".join(f"{label} {count}" for label, count in zip(classes, counts, strict=True))
+    return f"{counts[0] if isinstance(counts, list) else counts} in each class"
 
 
 def _training(training: dict[str, Any]) -> str:

@@ -50,12 +50,13 @@ def learn(
     parameters: dict[str, Any],
     model_path: Path,
     report_path: Path | None,
+    estimator: str = "GMVAEClassifier",
 ) -> Outcome:
     """Train a classifier and save it at once, then judge it by ``test`` and write the report."""
     import knownot
 
     start = time.perf_counter()
-    model = knownot.GMVAEClassifier(**parameters)
+    model = getattr(knownot, estimator)(**parameters)
     model.fit(as_input(train), train.labels)
     seconds = time.perf_counter() - start
     model.save(model_path)

@@ -21,6 +21,19 @@ class Unreadable(StrEnum):
     skip = "skip"
 
 
+class Method(StrEnum):
+    """What learns."""
+
+    gmvae = "gmvae"
+    crosr = "crosr"
+    softmax = "softmax"
+
+    @property
+    def estimator(self) -> str:
+        """Name of its class."""
+        return {"gmvae": "GMVAEClassifier", "crosr": "CROSRClassifier", "softmax": "SoftmaxClassifier"}[self.value]
+
+
 class Rule(StrEnum):
     """How an embedding is judged."""
 
@@ -29,6 +42,11 @@ class Rule(StrEnum):
     nc_u = "nc-u"
     neighbours = "neighbours"
     likelihood = "likelihood"
+    weibull = "weibull"
+    openmax = "openmax"
+    max_softmax = "max-softmax"
+    max_logit = "max-logit"
+    energy = "energy"
 
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=f"Samples: {SOURCES}.", show_default=False)]

@@ -67,6 +67,7 @@ def pack(estimator: OpenSetClassifier) -> tuple[dict[str, Tensor], dict[str, Any
         "classes_dtype": estimator.classes_.dtype.str,
         "input_shape": list(estimator.input_shape_),
         "n_subclusters": list(estimator.n_subclusters_),
+        "latent_dim": estimator.module_.latent_dim,
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist() or None,
         "accept": estimator.accept_,
         "temperature": estimator.rule_.temperature,
