@@ -1,0 +1,506 @@
+"""How many subclusters a class has: covering against reconstruction, for one number after another.
+
+Section 4 of the open-set GMVAE paper. One class alone is learned with K = 1, 2, 3, ... subclusters;
+where one more covers the latent space no better at equal reconstruction, it is one too many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from knownot.data import InMemoryBatches, check_finite, image_tensor
+from knownot.estimators.inputs import Scaling, is_image_input
+from knownot.modules import OpenGMVAE
+from knownot.training import History, TrainingSettings, choose_accelerator, train
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Gains of the bound below this, in nats, are noise of the training.
+_TOLERANCE = 0.05
+_STEPS_WANTED = 1_000
+_AT_LEAST = 20
+_TERMS = ("reconstruction", "latent covering", "w-prior", "v-prior")
+
+
+@dataclass(frozen=True)
+class SubclusterCurve:
+    """Losses of one training on held-out samples, epoch by epoch, in nats per sample.
+
+    Attributes
+    ----------
+    n_subclusters : int
+    reconstruction, covering, w_prior, v_prior : ndarray, shape (epochs,)
+        The four terms of the full objective, section 3.1.
+    """
+
+    n_subclusters: int
+    reconstruction: NDArray[np.float64]
+    covering: NDArray[np.float64]
+    w_prior: NDArray[np.float64]
+    v_prior: NDArray[np.float64]
+
+    @property
+    def divergence(self) -> NDArray[np.float64]:
+        """What the full objective holds beside the reconstruction, (epochs,)."""
+        return self.covering + self.w_prior + self.v_prior
+
+    @property
+    def bound(self) -> NDArray[np.float64]:
+        """The full objective, negated: an upper bound on -log p(x), (epochs,)."""
+        return self.reconstruction + self.divergence
+
+
+@dataclass(frozen=True)
+class SubclusterStudy:
+    """Curves of one class for K = 1, 2, 3, ... subclusters, and what they say.
+
+    Attributes
+    ----------
+    curves : sequence of sequences of SubclusterCurve
+        For each K, one curve or (``n_init``) several.
+    cut : float
+        Share of the epochs, from the first, that is left out of the comparisons.
+
+    Examples
+    --------
+    >>> falls = np.array([9.0, 6.0, 5.0, 4.0])
+    >>> one, two, three = (
+    ...     [SubclusterCurve(k, falls, 10.0 - falls - c, 0 * falls, v + 0 * falls)]
+    ...     for k, c, v in ((1, 0.0, 0.0), (2, 0.9, 0.65), (3, 1.1, 1.0))
+    ... )
+    >>> study = SubclusterStudy([one, two, three])
+    >>> [round(drop, 2) for drop in study.drops], [round(gain, 2) for gain in study.gains]
+    ([0.9, 0.2], [0.25, -0.15])
+    >>> study.n_subclusters
+    2
+    """
+
+    curves: Sequence[Sequence[SubclusterCurve]]
+    cut: float = 0.5
+
+    @cached_property
+    def drops(self) -> list[float]:
+        """The paper's mean drops of the covering loss, from K to K + 1, at equal reconstruction."""
+        return [
+            float(np.mean([_drop(a, b, "covering", self.cut) for a, b in zip(less, more, strict=True)]))
+            for less, more in zip(self.curves, self.curves[1:], strict=False)
+        ]
+
+    @cached_property
+    def gains(self) -> list[float]:
+        """:meth:`gain` from K to K + 1 subclusters, for K = 1, 2, ..."""
+        return [self.gain(k, k + 1) for k in range(1, len(self.curves))]
+
+    def gain(self, few: int, many: int) -> float:
+        """Drop of the full objective from ``few`` to ``many`` subclusters, in nats.
+
+        The smaller of two: that at equal reconstruction and that of the losses reached. At equal
+        reconstruction a training that got stuck early looks good, for it is compared with the unripe
+        epochs of the other; in what is reached, one that was lucky does.
+        """
+        pairs = list(zip(self.curves[few - 1], self.curves[many - 1], strict=True))
+        equal = np.mean([_drop(a, b, "divergence", self.cut) for a, b in pairs])
+        reached = np.mean([_reached(a) - _reached(b) for a, b in pairs])
+        return float(min(equal, reached))
+
+    @cached_property
+    def n_subclusters(self) -> int:
+        """The number chosen: more subclusters are taken where they gain more than 0.05 nats over the last taken.
+
+        So a third that helps only where a second alone does not is found as well.
+        """
+        chosen = 1
+        for k in range(2, len(self.curves) + 1):
+            if self.gain(chosen, k) > _TOLERANCE:
+                chosen = k
+        return chosen
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw covering against reconstruction, one colour for each K, as in figures 5 and 7 of the paper.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Drawn into; a new figure by default. Needs matplotlib, of the extra ``report``.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        import matplotlib.pyplot as plt
+        from matplotlib import colormaps
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
+        colours = colormaps["viridis"](np.linspace(0.0, 0.85, len(self.curves)))
+        for index, (group, colour) in enumerate(zip(self.curves, colours, strict=True)):
+            k = group[0].n_subclusters
+            label = f"K = {k}" if index == 0 else f"K = {k}, drop {self.drops[index - 1]:.2f}"
+            if k == self.n_subclusters:
+                label += " (chosen)"
+            for number, curve in enumerate(group):
+                kept = slice(int(len(curve.covering) * self.cut), None)
+                order = np.argsort(curve.reconstruction[kept])
+                x, y = curve.reconstruction[kept][order], curve.covering[kept][order]
+                ax.plot(x, y, ".-", color=colour, label=label if number == 0 else None)
+        ax.set_xlabel("reconstruction loss (nats)")
+        ax.set_ylabel("latent covering loss (nats)")
+        ax.set_title("Covering at equal reconstruction: lower is better")
+        ax.legend()
+        return ax
+
+
+def drop_at_equal_reconstruction(
+    reconstruction: tuple[ArrayLike, ArrayLike], loss: tuple[ArrayLike, ArrayLike]
+) -> float:
+    """Mean of loss[0] - loss[1] over the reconstruction losses that both curves passed.
+
+    Each curve is read at the points of both that lie in the shared range, by linear interpolation:
+    reconstruction losses at which the trainings stayed longer weigh more. Curves that share no
+    range are compared where they come nearest, a nat of reconstruction against a nat of loss, which
+    is their exchange rate at the optimum.
+
+    Parameters
+    ----------
+    reconstruction : pair of array-like, shapes (epochs,) and (epochs,)
+    loss : pair of array-like, the same shapes
+        Any loss at these epochs, the covering of the paper for one.
+
+    Returns
+    -------
+    float
+        In nats; positive where the second curve lies lower.
+
+    Examples
+    --------
+    >>> drop_at_equal_reconstruction(([3.0, 2.0, 1.0], [3.0, 1.0]), ([1.0, 2.0, 3.0], [0.5, 2.5]))
+    0.5
+    """
+    (ra, va), (rb, vb) = (_sorted(r, v) for r, v in zip(reconstruction, loss, strict=True))
+    low, high = max(ra[0], rb[0]), min(ra[-1], rb[-1])
+    if low > high:
+        # One curve lies wholly at higher reconstruction: its last point against the other's first.
+        i, j = (0, -1) if ra[0] > rb[-1] else (-1, 0)
+        return float(va[i] + ra[i] - vb[j] - rb[j])
+    points = np.concatenate([ra, rb])
+    points = points[(points >= low) & (points <= high)]
+    return float(np.mean(np.interp(points, ra, va) - np.interp(points, rb, vb)))
+
+
+def choose_count(drops: Sequence[float], allowances: Sequence[float] | None = None) -> int:
+    """Number of subclusters from the drops of a loss, K = 1 to 2, 2 to 3, and so on.
+
+    A drop counts for what it has above its allowance, and the number with the largest sum of these is
+    chosen, so that a step that helps only together with the next is not missed.
+
+    Parameters
+    ----------
+    drops : sequence of float
+        Drops at equal reconstruction, in nats.
+    allowances : sequence of float, optional
+        What each drop may be without one more cluster behind it. Default: log 2, the uniform bound of
+        Proposition 2, for drops of the covering loss of which nothing more is known. (Without the
+        v-prior, tearing true clusters apart lowers the loss by up to log((K + 1) / K).)
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    The paper's "even", "odd", "animals" and "vehicles":
+
+    >>> [choose_count(drops) for drops in ([0.86, 0.22], [1.23, -0.09], [1.31, -1.47], [0.82, 0.5])]
+    [2, 2, 2, 2]
+    """
+    allowed = [math.log(2.0)] * len(drops) if allowances is None else list(allowances)
+    if len(allowed) != len(drops):
+        raise ValueError(f"{len(allowed)} allowances do not fit {len(drops)} drops: give one for each.")
+    return 1 + int(np.argmax(np.cumsum([0.0, *np.subtract(drops, allowed)])))
+
+
+def subcluster_curves(
+    X: Any,
+    *,
+    max_subclusters: int = 4,
+    stop_early: bool = True,
+    n_init: int = 1,
+    cut: float = 0.5,
+    max_samples: int = 5_000,
+    max_epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    module: Mapping[str, Any] | None = None,
+    accelerator: str = "auto",
+    precision: str = "auto",
+    random_state: int = 0,
+) -> SubclusterStudy:
+    """Learn one class with 1, 2, 3, ... subclusters and compare how well they cover the latent space.
+
+    All trainings of an initialisation start from the same weights, those of a short training
+    in which the divergences hardly weigh, so that clusters still lie apart; k-means on its embedding
+    places the components. They see the same batches and are measured after every epoch on the
+    same held-out samples with the same noise: what is compared differs in K alone.
+
+    Trained is the objective of section 3.2 without a classifier term. It gains up to
+    log((K + 1) / K) nats from tearing a cluster apart, so the choice is made by the *full* objective,
+    for which such a tear is no gain (Propositions 1 and 2).
+
+    Parameters
+    ----------
+    X : array-like
+        Samples of one class: tables (N, F), images (N, H, W), (N, H, W, C) or tensors (N, C, H, W).
+    max_subclusters : int
+        The largest number tried.
+    stop_early : bool
+        Leave out larger numbers when two in a row have not been worth their while.
+    n_init : int
+        Trainings of each number, from different random numbers; their drops are averaged.
+    cut : float
+        Share of the epochs, from the first, left out of the comparisons.
+    max_samples : int
+        Of more samples, a random part is used.
+    max_epochs, batch_size : int, optional
+        Default: 1,000 steps of each training, of 128 samples or, of small sets, fewer.
+    learning_rate : float, optional
+        Default: 0.002 for images, 0.005 for tables.
+    module : mapping, optional
+        Arguments of :class:`~knownot.modules.OpenGMVAE` but for shape, classes and subclusters.
+    accelerator, precision : str
+        As in :class:`~knownot.training.TrainingSettings`.
+    random_state : int
+
+    Returns
+    -------
+    SubclusterStudy
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, or a parameter is out of its range.
+
+    References
+    ----------
+    Open-set Gaussian-mixture VAE paper, sections 3.2 and 4, figures 5 and 7.
+
+    Examples
+    --------
+    >>> from knownot.data.synthetic import blobs
+    >>> study = subcluster_curves(blobs(300, 2, separation=12.0).x, max_epochs=10, max_subclusters=2)
+    >>> len(study.curves), len(study.drops)
+    (2, 1)
+    """
+    samples: Tensor | NDArray[Any] = image_tensor(X) if is_image_input(X) else _table(X)
+    image = isinstance(samples, Tensor)
+    _refuse(len(samples), max_subclusters, n_init, cut)
+    part = np.random.default_rng(random_state).permutation(len(samples))[:max_samples]
+    x = Scaling.fit(samples[part]).apply(samples[part])
+    size = int(np.clip(len(x) // 16, 16, 128)) if batch_size is None else batch_size
+    settings = TrainingSettings(
+        max_epochs=int(np.clip(round(_STEPS_WANTED * size / len(x)), 10, 100)) if max_epochs is None else max_epochs,
+        learning_rate=(2e-3 if image else 5e-3) if learning_rate is None else learning_rate,
+        seed=random_state,
+        accelerator=cast(Any, accelerator),
+        precision=cast(Any, precision if image or precision != "auto" else "32-true"),
+    )
+    arguments = {**_default_networks(tuple(x.shape[1:])), **(module or {})}
+    return _study(x, arguments, settings, size, max_subclusters, stop_early, n_init, cut)
+
+
+def choose_subclusters(
+    samples: Tensor,
+    codes: NDArray[np.int64],
+    module: Mapping[str, Any],
+    settings: TrainingSettings,
+    batch_size: int,
+    *,
+    max_subclusters: int = 4,
+    max_samples: int = 5_000,
+) -> list[int]:
+    """Number of subclusters of each class, from its samples alone.
+
+    Parameters
+    ----------
+    samples : Tensor, shape (N, F) or (N, C, H, W)
+        As modules take them: tables standardised, images uint8 or float in [0, 1].
+    codes : ndarray, shape (N,)
+        Class indices 0 … C - 1.
+    module : mapping
+        Arguments of :class:`~knownot.modules.OpenGMVAE` but for shape, classes and subclusters.
+        ``classifier_weight`` and ``v_prior`` are left aside: there is but one class, and
+        section 3.2 is what is trained.
+    settings : TrainingSettings
+        Of the training to come; the studies take its learning rate, seed, device and precision.
+    batch_size : int
+    max_subclusters : int
+        The largest number tried.
+    max_samples : int
+        Of classes with more samples, a random part is used.
+
+    Returns
+    -------
+    list of int
+        1 for classes of less than 20 samples, which cannot tell.
+
+    Examples
+    --------
+    >>> from knownot.data.synthetic import blobs
+    >>> data = blobs(60, 1)
+    >>> choose_subclusters(
+    ...     torch.from_numpy(data.x), data.y, {"likelihood": "gaussian"}, TrainingSettings(), 16, max_subclusters=1
+    ... )
+    [1]
+    """
+    counts = []
+    arguments = {k: v for k, v in module.items() if k not in ("classifier_weight", "v_prior")}
+    for code in range(int(codes.max()) + 1):
+        own = np.flatnonzero(codes == code)
+        if len(own) < _AT_LEAST or max_subclusters == 1:
+            counts.append(1)
+            continue
+        seed = (settings.seed or 0) + code
+        own = np.random.default_rng(seed).permutation(own)[:max_samples]
+        size = int(np.clip(len(own) // 16, min(16, batch_size), batch_size))
+        plain = TrainingSettings(
+            max_epochs=int(np.clip(round(_STEPS_WANTED * size / len(own)), 10, 100)),
+            learning_rate=settings.learning_rate,
+            seed=seed,
+            accelerator=settings.accelerator,
+            precision=settings.precision,
+        )
+        x = samples[torch.from_numpy(own)]
+        counts.append(_study(x, arguments, plain, size, max_subclusters, True, 1, 0.5).n_subclusters)
+    return counts
+
+
+def _refuse(n_samples: int, max_subclusters: int, n_init: int, cut: float) -> None:
+    if n_samples < _AT_LEAST:
+        raise ValueError(f"X holds {n_samples} samples of the class: give at least {_AT_LEAST} to find subclusters in.")
+    for name, value in (("max_subclusters", max_subclusters), ("n_init", n_init)):
+        if value < 1:
+            raise ValueError(f"{name}={value!r} does not work: give a whole number, 1 or more.")
+    if not 0.0 <= cut < 1.0:
+        raise ValueError(f"cut={cut!r} does not work: give a share of the epochs, 0 or more and below 1.")
+
+
+def _table(X: Any) -> NDArray[Any]:
+    table = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
+    if table.ndim != 2:
+        raise ValueError(
+            f"X has shape {table.shape}: give the samples of one class as a table (N, F) or as images (N, H, W) "
+            "or (N, H, W, C)."
+        )
+    check_finite(table, "X")
+    return table
+
+
+def _default_networks(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Networks of table 3 of the paper for grey images; as much as a small table needs."""
+    if len(shape) == 1:
+        return {"latent_dim": min(2, *shape), "likelihood": "gaussian", "hidden": (64, 64), "prior_hidden": (20, 20)}
+    likelihood = "bernoulli" if shape[0] == 1 else "truncated-gaussian"
+    blocks = ((1, 20), (1, 50))
+    return {"latent_dim": 5, "likelihood": likelihood, "blocks": blocks, "prior_hidden": (20, 20)}
+
+
+def _study(
+    x: Tensor,
+    arguments: Mapping[str, Any],
+    settings: TrainingSettings,
+    batch_size: int,
+    max_subclusters: int,
+    stop_early: bool,
+    n_init: int,
+    cut: float,
+) -> SubclusterStudy:
+    """Train K = 1, 2, ... on the samples of one class, a fifth of them held out."""
+    seed, device = settings.seed or 0, choose_accelerator(settings.accelerator)
+    held = min(max(len(x) // 5, 8), 1_000)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+    y = torch.zeros(len(x), dtype=torch.int64)
+    own, other = x[order[held:]], x[order[:held]]
+    batches = InMemoryBatches(own, y[held:], batch_size, shuffle=True, seed=seed, device=device)
+    measured = InMemoryBatches(other, y[:held], 512, device=device)
+    shape = tuple(x.shape[1:])
+
+    starts = []
+    for init in range(n_init):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed + init)
+            base = OpenGMVAE(shape, 1, 1, **arguments)
+        # The weight of the divergences ends at a quarter, where clusters are not glued together yet.
+        epochs = max(settings.max_epochs // 4, 2)
+        first = replace(settings, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
+        train(base, batches, None, first)
+        starts.append((base, replace(settings, seed=seed + init)))
+
+    curves: list[list[SubclusterCurve]] = []
+    for k in range(1, max_subclusters + 1):
+        group = []
+        for base, own_settings in starts:
+            branch = _branch(base, k, arguments, own[:2_000], own_settings.seed or 0)
+            group.append(_curve(k, train(branch, batches, measured, own_settings)))
+        curves.append(group)
+        study = SubclusterStudy(curves, cut)
+        if stop_early and k >= study.n_subclusters + 2:
+            break
+    return SubclusterStudy(curves, cut)
+
+
+def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, seed: int) -> OpenGMVAE:
+    """A module of k subclusters with the networks of ``base``, its components where k-means finds groups."""
+    device = next(base.parameters()).device
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        branch = OpenGMVAE(base.input_shape, 1, k, **arguments).to(device)
+    weights = branch.state_dict()
+    weights.update({name: value for name, value in base.state_dict().items() if value.shape == weights[name].shape})
+    branch.load_state_dict(weights)
+    with torch.inference_mode():
+        x = x.to(device)
+        mean, log_variance = base.posterior(x.float() / 255.0 if x.dtype == torch.uint8 else x)
+    z = mean.double().cpu().numpy()
+    group = KMeans(k, n_init=10, random_state=seed).fit(z).labels_
+    noise = log_variance.double().exp().mean(0).cpu().numpy()
+    found = [np.stack([z[group == j].mean(0), np.log(z[group == j].var(0) + noise)]) for j in range(k)]
+    head = cast(nn.Linear, branch.prior[-1])
+    with torch.no_grad():
+        head.bias.copy_(torch.from_numpy(np.stack(found)).flatten())
+    return branch
+
+
+def _curve(k: int, history: History) -> SubclusterCurve:
+    records = [cast(dict[str, float], record["validation"]) for record in history]
+    return SubclusterCurve(k, *(np.array([record[name] for record in records]) for name in _TERMS))
+
+
+def _drop(less: SubclusterCurve, more: SubclusterCurve, name: str, cut: float) -> float:
+    kept = [slice(int(len(curve.covering) * cut), None) for curve in (less, more)]
+    return drop_at_equal_reconstruction(
+        (less.reconstruction[kept[0]], more.reconstruction[kept[1]]),
+        (getattr(less, name)[kept[0]], getattr(more, name)[kept[1]]),
+    )
+
+
+def _reached(curve: SubclusterCurve) -> float:
+    """The bound at the end of a training: the mean over its last tenth of epochs."""
+    return float(curve.bound[-max(len(curve.bound) // 10, 1) :].mean())
+
+
+def _sorted(reconstruction: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r, v = np.asarray(reconstruction, dtype=np.float64), np.asarray(loss, dtype=np.float64)
+    if r.ndim != 1 or r.shape != v.shape or not len(r):
+        raise ValueError(f"a curve has {r.shape} reconstruction losses and {v.shape} losses: give as many of each.")
+    order = np.argsort(r, kind="stable")
+    return r[order], v[order]
