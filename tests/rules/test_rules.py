@@ -264,3 +264,23 @@ def test_temperature_stays_sane_where_no_sample_is_classified_wrongly():
     assert (rule.score(z)[0] == y).all()
     between = torch.tensor([[29.5, 0.0, 0.0]])
     assert rule.predict_proba(rule.evaluate(between)).max() < 0.999
+
+
+def test_the_lead_of_the_best_class_counts_half():
+    z, y = clusters()
+    evidence = some_evidence(z)
+    rule = make_rule("evidence").fit(z, y).calibrate(z, y, evidence)
+    one = {name: value[:1].repeat(2, *[1] * (value.ndim - 1)) for name, value in evidence.items()}
+    density = one["class log-density"].clone()
+    best = int(density[0].argmax())
+    others = [c for c in range(3) if c != best]
+    density[1, others] += 0.9 * (density[0, best] - density[0, others].max())
+    one["class log-density"] = density
+    clear, doubtful = rule.evaluate(z[:1].repeat(2, 1), one).knownness
+    leads = evidence["class log-density"].topk(2).values
+    leads = leads[:, 0] - leads[:, 1]
+    found = density.topk(2).values
+    surprises = [Surprise.fit(leads), Surprise.fit(leads[evidence["class log-density"].argmax(1) == best])]
+    expected = sum(0.5 * (s(found[:, 0] - found[:, 1])) for s in surprises)
+    assert doubtful < clear
+    assert clear - doubtful == pytest.approx(0.5 * float(expected[1] - expected[0]))

@@ -14,6 +14,8 @@ from knownot.rules.neighbours import Neighbours
 _TAIL = 0.1
 _N_KNOTS = 256
 _N_FOR_CLASS_SCALE = 50
+# The margin between classes says less than the others, and nothing where classes lie far apart.
+_MARGIN_WEIGHT = 0.5
 
 
 class Surprise:
@@ -69,8 +71,9 @@ class CombinedEvidence(Rule):
 
     The parts, each in the direction "higher = more known": density of the latent code under
     the best class mixture; distance to the nearest training codes; deviance of the
-    reconstruction; and, for images, its error relative to the image's energy, pixel by pixel and
-    smoothed. Each is turned into minus the log of the share of held-out known samples that score
+    reconstruction; for images, its error relative to the image's energy, pixel by pixel and
+    smoothed; and, half as heavy, the lead of the best class's density over the second best's.
+    Each is turned into minus the log of the share of held-out known samples that score
     as low (Fisher's way of combining tests), half of it measured against all known samples and
     half against those of the predicted class. Pooled scales alone favour classes that are easy
     to reconstruct, class scales alone forgive samples sent to the most variable class.
@@ -125,7 +128,10 @@ class CombinedEvidence(Rule):
                 "after fit (an estimator does so by itself)."
             )
         parts, logits = self._parts(z, evidence)
-        return Verdict(logits, -self._surprise(parts, logits.argmax(-1)).sum(1))
+        surprise = self._surprise(parts, logits.argmax(-1))
+        if logits.shape[1] > 1:
+            surprise[:, -1] *= _MARGIN_WEIGHT
+        return Verdict(logits, -surprise.sum(1))
 
     def _surprise(self, parts: Tensor, predicted: Tensor) -> Tensor:
         pooled = torch.stack([s(part) for s, part in zip(self.surprises_[0], parts.T, strict=True)], 1)
@@ -146,6 +152,9 @@ class CombinedEvidence(Rule):
             -torch.log(evidence["deviance"].double().clamp_min(1e-12)),
         ]
         columns += [-torch.log(evidence[name].double().clamp_min(1e-12)) for name in self.may_use if name in evidence]
+        if logits.shape[1] > 1:
+            best, second = logits.double().topk(2).values.unbind(-1)
+            columns.append(best - second)
         return torch.stack(columns, 1), logits
 
     def state(self) -> State:
