@@ -414,3 +414,18 @@ def test_pretraining_out_of_time_goes_on_to_the_same_model(blobs, tmp_path):
     # The second round ends the pretraining and begins the training.
     assert stopped == ["time"] * 3 + ["finished"]
     np.testing.assert_array_equal(parts.score_samples(X), whole.score_samples(X))
+
+
+@pytest.mark.slow
+def test_the_number_of_subclusters_is_found_for_each_class(monkeypatch):
+    monkeypatch.setattr("knownot.estimators.gmvae._MOST_SUBCLUSTERS", 2)
+    X, y = make_blobs(400, centers=[[0, 0, 0], [0, 12, 0], [30, 0, 0]], random_state=0)
+    model = GMVAEClassifier("auto", random_state=0, max_epochs=10, latent_dim=2).fit(X, y // 2)
+    assert model.n_subclusters_ == [2, 1]
+    assert model.module_.n_components == 3
+
+
+def test_a_wrong_word_for_subclusters_is_refused(blobs):
+    X, y, _ = blobs
+    with pytest.raises(ValueError, match="n_subclusters='many' does not work: give 'auto'"):
+        GMVAEClassifier("many").fit(X, y)

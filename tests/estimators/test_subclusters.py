@@ -17,7 +17,6 @@ from knownot.estimators.subclusters import (
     drop_at_equal_reconstruction,
     subcluster_curves,
 )
-from knownot.training import TrainingSettings
 
 
 def curve(k, reconstruction, covering, w_prior=0.0, v_prior=0.0):
@@ -190,9 +189,7 @@ def test_every_class_gets_its_own_number():
     few = np.zeros((10, 6), dtype=np.float32)
     x = np.concatenate([two / two.std(0), one, few])
     codes = np.repeat([0, 1, 2], [400, 400, 10])
-    settings = TrainingSettings(learning_rate=5e-3, seed=0, accelerator="cpu", precision="32-true")
-    module = {"latent_dim": 2, "likelihood": "gaussian", "hidden": (64, 64), "classifier_weight": 10.0}
-    assert choose_subclusters(torch.from_numpy(x), codes, module, settings, 32, max_subclusters=3) == [2, 1, 1]
+    assert choose_subclusters(x, codes, 2, random_state=0, precision="32-true") == [2, 1, 1]
 
 
 def test_images_are_taken_as_they_are():

@@ -10,6 +10,7 @@ from knownot.estimators.gmvae import PAPER_SETTINGS, GMVAEClassifier
 from knownot.estimators.persistence import unpack
 from knownot.estimators.saving import load_model
 from knownot.estimators.softmax import SoftmaxClassifier
+from knownot.estimators.subclusters import SubclusterStudy, subcluster_curves
 
 _ESTIMATORS: dict[str, type[OpenSetClassifier]] = {
     cls.__name__: cls for cls in (GMVAEClassifier, CROSRClassifier, SoftmaxClassifier)
@@ -43,4 +44,13 @@ def load(path: str | os.PathLike[str]) -> OpenSetClassifier:
         raise ValueError(f"{path} does not hold a whole {name} ({error}): save it again.") from error
 
 
-__all__ = ["PAPER_SETTINGS", "CROSRClassifier", "GMVAEClassifier", "OpenSetClassifier", "SoftmaxClassifier", "load"]
+__all__ = [
+    "PAPER_SETTINGS",
+    "CROSRClassifier",
+    "GMVAEClassifier",
+    "OpenSetClassifier",
+    "SoftmaxClassifier",
+    "SubclusterStudy",
+    "load",
+    "subcluster_curves",
+]

@@ -18,11 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from knownot.data import check_labels
 from knownot.estimators.base import OpenSetClassifier, Part
+from knownot.estimators.subclusters import choose_subclusters
 from knownot.modules import OpenGMVAE, SoftmaxNet
 from knownot.networks.conv import Blocks
 from knownot.networks.sizes import default_sizes
 from knownot.rules import Rule
 from knownot.training import History, TrainingSettings
+
+_MOST_SUBCLUSTERS = 4
 
 
 class GMVAEClassifier(OpenSetClassifier):
@@ -33,9 +36,11 @@ class GMVAEClassifier(OpenSetClassifier):
 
     Parameters
     ----------
-    n_subclusters : int, sequence of int or mapping of label to int
+    n_subclusters : int, sequence of int, mapping of label to int, or "auto"
         Subclusters of each class: one number for all, one for each class in sorted order, or
-        by label (1 where a label is not named).
+        by label (1 where a label is not named). "auto": found for each class by itself, with
+        trainings of one to four subclusters, as in section 4 of the paper;
+        :func:`knownot.estimators.subcluster_curves` shows how.
     latent_dim : int
         Dimension of the latent code.
     rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood", "weibull"} or Rule
@@ -104,6 +109,8 @@ class GMVAEClassifier(OpenSetClassifier):
     classes_ : ndarray, shape (C,)
     input_shape_ : tuple of int
         (F,) or (channels, height, width).
+    n_subclusters_ : list of int
+        Subclusters of each class.
     module_ : OpenGMVAE
     rule_ : Rule
     offset_ : float
@@ -133,7 +140,7 @@ class GMVAEClassifier(OpenSetClassifier):
 
     def __init__(
         self,
-        n_subclusters: int | Sequence[int] | Mapping[Any, int] = 1,
+        n_subclusters: int | Sequence[int] | Mapping[Any, int] | str = 1,
         *,
         latent_dim: int = 20,
         rule: str | Rule = "evidence",
@@ -199,6 +206,13 @@ class GMVAEClassifier(OpenSetClassifier):
     def _counts(self) -> list[int]:
         """Subclusters of each class, from one number, a list, or a mapping of labels."""
         classes = self.classes_.tolist()
+        if isinstance(self.n_subclusters, str):
+            if self.n_subclusters != "auto":
+                raise ValueError(
+                    f"n_subclusters={self.n_subclusters!r} does not work: give 'auto', a number, one for each class, "
+                    "or a mapping of labels."
+                )
+            return [_MOST_SUBCLUSTERS] * len(classes)
         if isinstance(self.n_subclusters, Mapping):
             foreign = [label for label in self.n_subclusters if label not in classes]
             if foreign:
@@ -207,6 +221,17 @@ class GMVAEClassifier(OpenSetClassifier):
         if isinstance(self.n_subclusters, int | np.integer):
             return [int(self.n_subclusters)] * len(classes)
         return [int(k) for k in self.n_subclusters]
+
+    def _chosen_counts(self, training: Part, settings: TrainingSettings) -> list[int]:
+        if self.n_subclusters != "auto":
+            return self._counts()
+        return choose_subclusters(
+            *training,
+            max_subclusters=_MOST_SUBCLUSTERS,
+            accelerator=self.accelerator,
+            precision=self.precision,
+            random_state=settings.seed or 0,
+        )
 
     def _sizes(self) -> tuple[Blocks, Sequence[int]]:
         """Convolution blocks and linear layers of phi_z."""
@@ -239,25 +264,26 @@ class GMVAEClassifier(OpenSetClassifier):
         return history
 
     def _make_module(self) -> OpenGMVAE:
+        return OpenGMVAE(self.input_shape_, len(self.classes_), self.n_subclusters_, **self._module_arguments())
+
+    def _module_arguments(self) -> dict[str, Any]:
+        """What the module needs to know beside shape, classes and subclusters."""
         image = len(self.input_shape_) == 3
         blocks, hidden = self._sizes()
         likelihood = self.likelihood
         if likelihood == "auto":
             likelihood = ("bernoulli" if self.input_shape_[0] == 1 else "truncated-gaussian") if image else "gaussian"
         weight = self.classifier_weight
-        return OpenGMVAE(
-            self.input_shape_,
-            len(self.classes_),
-            self._counts(),
-            latent_dim=self.latent_dim,
-            likelihood=likelihood,
-            blocks=blocks,
-            hidden=hidden,
-            prior_hidden=self.prior_hidden,
-            v_prior=self.v_prior,
-            classifier_weight=max(10.0, prod(self.input_shape_) / 4) if weight == "auto" else float(weight),
-            prior_spread=self.prior_spread,
-        )
+        return {
+            "latent_dim": self.latent_dim,
+            "likelihood": likelihood,
+            "blocks": blocks,
+            "hidden": hidden,
+            "prior_hidden": self.prior_hidden,
+            "v_prior": self.v_prior,
+            "classifier_weight": max(10.0, prod(self.input_shape_) / 4) if weight == "auto" else float(weight),
+            "prior_spread": self.prior_spread,
+        }
 
     def sample(
         self, n_samples: int = 1, y: ArrayLike | None = None, random_state: Any = None

@@ -319,34 +319,19 @@ def subcluster_curves(
 
 
 def choose_subclusters(
-    samples: Tensor,
-    codes: NDArray[np.int64],
-    module: Mapping[str, Any],
-    settings: TrainingSettings,
-    batch_size: int,
-    *,
-    max_subclusters: int = 4,
-    max_samples: int = 5_000,
+    samples: Tensor | NDArray[Any], codes: NDArray[np.int64], max_subclusters: int = 4, **settings: Any
 ) -> list[int]:
     """Number of subclusters of each class, from its samples alone.
 
     Parameters
     ----------
-    samples : Tensor, shape (N, F) or (N, C, H, W)
-        As modules take them: tables standardised, images uint8 or float in [0, 1].
+    samples : Tensor or ndarray, shape (N, C, H, W) or (N, F)
     codes : ndarray, shape (N,)
         Class indices 0 … C - 1.
-    module : mapping
-        Arguments of :class:`~knownot.modules.OpenGMVAE` but for shape, classes and subclusters.
-        ``classifier_weight`` and ``v_prior`` are left aside: there is but one class, and
-        section 3.2 is what is trained.
-    settings : TrainingSettings
-        Of the training to come; the studies take its learning rate, seed, device and precision.
-    batch_size : int
     max_subclusters : int
         The largest number tried.
-    max_samples : int
-        Of classes with more samples, a random part is used.
+    **settings
+        As of :func:`subcluster_curves`.
 
     Returns
     -------
@@ -356,31 +341,17 @@ def choose_subclusters(
     Examples
     --------
     >>> from knownot.data.synthetic import blobs
-    >>> data = blobs(60, 1)
-    >>> choose_subclusters(
-    ...     torch.from_numpy(data.x), data.y, {"likelihood": "gaussian"}, TrainingSettings(), 16, max_subclusters=1
-    ... )
-    [1]
+    >>> x = blobs(200, 2, separation=12.0).x
+    >>> choose_subclusters(x, np.arange(200) // 190, max_subclusters=2, max_epochs=20)
+    [2, 1]
     """
     counts = []
-    arguments = {k: v for k, v in module.items() if k not in ("classifier_weight", "v_prior")}
     for code in range(int(codes.max()) + 1):
-        own = np.flatnonzero(codes == code)
-        if len(own) < _AT_LEAST or max_subclusters == 1:
+        own = samples[codes == code]
+        if len(own) < _AT_LEAST:
             counts.append(1)
-            continue
-        seed = (settings.seed or 0) + code
-        own = np.random.default_rng(seed).permutation(own)[:max_samples]
-        size = int(np.clip(len(own) // 16, min(16, batch_size), batch_size))
-        plain = TrainingSettings(
-            max_epochs=int(np.clip(round(_STEPS_WANTED * size / len(own)), 10, 100)),
-            learning_rate=settings.learning_rate,
-            seed=seed,
-            accelerator=settings.accelerator,
-            precision=settings.precision,
-        )
-        x = samples[torch.from_numpy(own)]
-        counts.append(_study(x, arguments, plain, size, max_subclusters, True, 1, 0.5).n_subclusters)
+        else:
+            counts.append(subcluster_curves(own, max_subclusters=max_subclusters, **settings).n_subclusters)
     return counts
 
 

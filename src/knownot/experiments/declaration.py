@@ -54,6 +54,32 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Samples of one class, whose number of subclusters is known.
+
+    Attributes
+    ----------
+    name : str
+    true : int
+        The number that is right.
+    dataset : str, optional
+        A named data set, of whose training part the samples with ``labels`` are taken.
+    labels : tuple of int
+    shape : str, optional
+        Instead of a data set a function of :mod:`knownot.data.synthetic`, called with
+        ``arguments`` and the seed.
+    arguments : mapping
+    """
+
+    name: str
+    true: int
+    dataset: str | None = None
+    labels: tuple[int, ...] = ()
+    shape: str | None = None
+    arguments: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Headline:
     """Mean gain of one method over another in macro-F1 at the mean threshold, Q >= 1.
 
@@ -117,9 +143,11 @@ class Experiment:
     kind : {"open-set", "subclusters"}
         What is measured, and so how it is run.
     protocol : str
-        Name in :data:`knownot.data.PROTOCOLS`; for subclusters of a named data set.
+        Name in :data:`knownot.data.PROTOCOLS`; of open-set experiments only, as are the next three.
     models, methods, headlines, presets
         See there; presets by their names.
+    groups : tuple of Group
+        Of experiments on subclusters.
     n_subclusters : int
         Centroids of each class for the rules on centroids.
     published : mapping of str to mapping
@@ -133,11 +161,12 @@ class Experiment:
     title: str
     reference: str
     kind: Kind
-    protocol: str
     presets: Mapping[str, Preset]
+    protocol: str = ""
     models: tuple[Model, ...] = ()
     methods: tuple[Method, ...] = ()
     headlines: tuple[Headline, ...] = ()
+    groups: tuple[Group, ...] = ()
     n_subclusters: int = 1
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2)

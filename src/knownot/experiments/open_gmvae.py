@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from knownot.estimators import PAPER_SETTINGS
-from knownot.experiments.declaration import Experiment, Headline, Method, Model, Preset
+from knownot.experiments.declaration import Experiment, Group, Headline, Method, Model, Preset
 
 _METHODS = (
     Method("crosr+evt", "CROSR + EVT", "crosr", "weibull"),
@@ -121,6 +121,39 @@ _COLOUR = (
     ),
 )
 
+_SUBCLUSTERS = (
+    Preset("smoke", _all(max_samples=400, max_epochs=2, max_subclusters=2), note="400 samples, two epochs."),
+    Preset("cpu", note="At most 5,000 samples of a class, 1,000 steps for each number of subclusters."),
+    Preset(
+        "paper",
+        _all(max_samples=20_000, max_epochs=100, max_subclusters=3, stop_early=False),
+        gpu_minutes=8.0,
+        note="All samples of a class, 100 epochs, one, two and three subclusters.",
+    ),
+)
+
+
+def _subclusters(
+    name: str,
+    title: str,
+    reference: str,
+    groups: tuple[Group, ...],
+    published: Mapping[str, Mapping[str, float]],
+    presets: tuple[Preset, ...] = _SUBCLUSTERS,
+    value: int = 0,
+) -> Experiment:
+    return Experiment(
+        name=name,
+        title=title,
+        reference=f"open-set GMVAE paper, {reference}",
+        kind="subclusters",
+        presets={preset.name: preset for preset in presets},
+        groups=groups,
+        published=published,
+        value=value,
+    )
+
+
 EXPERIMENTS = (
     _open_set(
         "open-gmvae/fashion-mnist",
@@ -155,5 +188,46 @@ EXPERIMENTS = (
         _COLOUR,
         n_subclusters=2,
         value=9,
+    ),
+    _subclusters(
+        "open-gmvae/subclusters-mnist",
+        "Number of subclusters: MNIST digits, two together and one alone",
+        "section 4, figure 5",
+        (
+            Group("even: 0 and 2", 2, "mnist", (0, 2)),
+            Group("odd: 1 and 3", 2, "mnist", (1, 3)),
+            Group("0 alone", 1, "mnist", (0,)),
+            Group("1 alone", 1, "mnist", (1,)),
+        ),
+        {
+            "even: 0 and 2": {"drop 1→2": 0.86, "drop 2→3": 0.22, "n_subclusters": 2},
+            "odd: 1 and 3": {"drop 1→2": 1.23, "drop 2→3": -0.09, "n_subclusters": 2},
+        },
+        value=3,
+    ),
+    _subclusters(
+        "open-gmvae/subclusters-cifar10",
+        "Number of subclusters: animals (cat, dog) and vehicles (car, truck)",
+        "section 4, figure 7",
+        (Group("animals", 2, "cifar10", (3, 5)), Group("vehicles", 2, "cifar10", (1, 9))),
+        {
+            "animals": {"drop 1→2": 1.31, "drop 2→3": -1.47, "n_subclusters": 2},
+            "vehicles": {"drop 1→2": 0.82, "drop 2→3": 0.5, "n_subclusters": 2},
+        },
+        value=4,
+    ),
+    _subclusters(
+        "open-gmvae/subclusters-shapes",
+        "Number of subclusters: synthetic shapes",
+        "section 4; the shapes are not in the paper",
+        (
+            Group("1 blob, 5-d", 1, shape="blobs", arguments={"n_clusters": 1, "n_features": 5}),
+            Group("2 blobs, 10-d", 2, shape="blobs", arguments={"n_clusters": 2, "n_features": 10}),
+            Group("3 blobs, 5-d", 3, shape="blobs", arguments={"n_clusters": 3, "n_features": 5}),
+            Group("2 arcs", 2, shape="arcs", arguments={"n_samples": 2_000, "n_clusters": 2}),
+            Group("3 arms of a pinwheel", 3, shape="pinwheel", arguments={"n_samples": 2_000, "n_clusters": 3}),
+        ),
+        {},
+        presets=_SUBCLUSTERS[:2],
     ),
 )

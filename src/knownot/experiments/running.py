@@ -11,7 +11,7 @@ from typing import Any
 
 import knownot
 from knownot.estimators import OpenSetClassifier
-from knownot.experiments import open_set
+from knownot.experiments import open_set, subclusters
 from knownot.experiments.declaration import Experiment, Model, Preset
 from knownot.experiments.maps import class_maps
 from knownot.experiments.open_set import Parts, Tell
@@ -204,5 +204,10 @@ def _run_open_set(runner: Runner, experiment: Experiment, preset: Preset, seed: 
     }
 
 
+def _run_subclusters(runner: Runner, experiment: Experiment, preset: Preset, seed: int, work: Path) -> dict[str, Any]:
+    runner.clock.left()
+    return subclusters.measure(experiment, preset, seed, runner.device, runner.tell)
+
+
 _Kind = Callable[[Runner, Experiment, Preset, int, Path], dict[str, Any]]
-_KINDS: dict[str, _Kind] = {"open-set": _run_open_set}
+_KINDS: dict[str, _Kind] = {"open-set": _run_open_set, "subclusters": _run_subclusters}
