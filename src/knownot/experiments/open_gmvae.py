@@ -15,6 +15,7 @@ _METHODS = (
     Method("gmvae+nc-d", "GMVAE + NC-D", "gmvae", "nc-d"),
     Method("gmvae+nc-u", "GMVAE + NC-U", "gmvae", "nc-u"),
     Method("knownot", "knownot, default rule", "knownot", "evidence"),
+    Method("knownot+nc-u", "knownot's GMVAE + NC-U", "knownot", "nc-u"),
     # Not in the paper: what else is read from the same trainings, and what a reader would try first.
     Method("crosr+openmax", "CROSR + OpenMax", "crosr", "openmax"),
     Method("crosr-y+nc-d", "CROSR, y alone, + NC-D", "crosr", "nc-d", "logits"),
@@ -23,6 +24,7 @@ _METHODS = (
     Method("softmax+msp", "softmax, largest probability", "softmax", "max-softmax"),
     Method("softmax+max-logit", "softmax, largest logit", "softmax", "max-logit"),
     Method("softmax+energy", "softmax, energy", "softmax", "energy"),
+    Method("softmax+neighbours", "softmax, neighbours of its features", "softmax", "neighbours"),
     Method("pixels+5nn", "raw pixels, 5-NN Euclidean", None, "euclidean"),
     Method("pixels+5nn-cosine", "raw pixels, 5-NN cosine", None, "cosine"),
 )
@@ -72,7 +74,12 @@ def _open_set(
         presets={preset.name: preset for preset in presets},
         models=_models(name, n_subclusters),
         methods=_METHODS,
-        headlines=(headline, Headline("knownot", "crosr+nc-d"), Headline("knownot", "gmvae+nc-u")),
+        headlines=(
+            headline,
+            Headline("knownot+nc-u", headline.over),
+            Headline("knownot", headline.over),
+            Headline("knownot", "gmvae+nc-u"),
+        ),
         n_subclusters=n_subclusters,
         value=value,
     )
