@@ -56,7 +56,7 @@ LINES: dict[str, dict[str, Any]] = {
     "gmvae+nc-d": {"color": "#00795a", "marker": "s", "markerfacecolor": "white", "linestyle": (0, (4, 1.5))},
     "crosr+nc-d": {"color": "#0063a3", "marker": "^"},
     "crosr+evt": {"color": "#0063a3", "marker": "^", "markerfacecolor": "white", "linestyle": (0, (4, 1.5))},
-    "softmax+msp": {"color": "#a85a86", "marker": "D", "markersize": 3.5},
+    "softmax+max-logit": {"color": "#a85a86", "marker": "D", "markersize": 3.5},
     "pixels+5nn": {"color": "#6b7280", "marker": "v", "linestyle": (0, (1, 1.2)), "markersize": 4.0},
 }
 PLAIN: dict[str, Any] = {"linewidth": 1.5, "markersize": 4.5, "linestyle": "-"}
