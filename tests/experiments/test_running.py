@@ -19,6 +19,7 @@ EXPERIMENT = Experiment(
     title="Digits",
     reference="nowhere",
     kind="open-set",
+    mapped=("gmvae",),
     protocol="digits-0-to-5",
     presets={"smoke": PRESET},
     models=(

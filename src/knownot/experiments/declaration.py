@@ -150,6 +150,8 @@ class Experiment:
         Of experiments on subclusters.
     n_subclusters : int
         Centroids of each class for the rules on centroids.
+    mapped : tuple of str
+        Names of the models of whose embeddings maps are drawn, at the first seed.
     published : mapping of str to mapping
         Other numbers of the paper: method to metric to number.
     seeds : tuple of int
@@ -168,6 +170,7 @@ class Experiment:
     headlines: tuple[Headline, ...] = ()
     groups: tuple[Group, ...] = ()
     n_subclusters: int = 1
+    mapped: tuple[str, ...] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2)
     value: int = 0

@@ -53,8 +53,8 @@ unknown classes, and the mean of those). Which evidence the default rule adds up
 by validation knowns and unknowns of Fashion-MNIST and of MNIST's even and odd digits at seed 0. Test scores of earlier
 versions at seed 0 had been seen by then, and one of them (macro-F1 on MNIST at Q = 1, below pixels) prompted the search
 for one more kind of evidence, the smoothed error; so seed 0 is the least independent of the seeds. The lead of the
-best class was added because it helped, or did no harm, on the validation samples of all of five seeds of both problems.
-The rule that chooses the number of subclusters was developed on training digits 0 to 3 and on shapes like the ones below.
+best class was added because it helped, or did no harm, on the validation samples of five seeds of both problems. The
+rule that chooses the number of subclusters was developed on training digits 0 to 3 and on shapes like those below.
 
 **Where pixels are ahead.** On the bundled digits (0-5 known, 8x8 pixels, 811 training samples, two seeds) 5-NN on raw
 pixels reaches an AUROC of 0.984 and the default classifier 0.976. With so few and so small images the autoencoder

@@ -190,6 +190,8 @@ def curves(history: History) -> dict[str, dict[str, list[float]]]:
 def _run_open_set(runner: Runner, experiment: Experiment, preset: Preset, seed: int, work: Path) -> dict[str, Any]:
     parts = open_set.load_parts(experiment, preset, seed)
     models = {model.name: runner.trained(experiment, preset, model, seed, parts, work) for model in experiment.models}
+    # One picture is enough.
+    mapped = {name: models[name] for name in experiment.mapped if seed == experiment.seeds[0]}
     methods = open_set.measure_methods(experiment, models, parts, seed, runner.tell)
     return {
         "methods": methods,
@@ -199,8 +201,7 @@ def _run_open_set(runner: Runner, experiment: Experiment, preset: Preset, seed: 
         },
         "samples": {"train": len(parts.train_codes), "test": len(parts.test_codes)},
         "unknown_classes": parts.unknown_classes,
-        # One picture is enough.
-        "maps": class_maps(models, parts, seed) if seed == experiment.seeds[0] else None,
+        "maps": class_maps(mapped, parts, seed) if mapped else None,
     }
 
 
