@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from knownot.data.synthetic import arcs, blobs, pinwheel
-from knownot.estimators.subclusters import (
+from knownot.estimators.subcluster_study import (
     SubclusterCurve,
     SubclusterStudy,
     choose_count,
-    choose_subclusters,
     drop_at_equal_reconstruction,
-    subcluster_curves,
 )
+from knownot.estimators.subclusters import choose_subclusters, subcluster_curves
 
 
 def curve(k, reconstruction, covering, w_prior=0.0, v_prior=0.0):
@@ -222,3 +221,10 @@ def test_the_picture_shows_the_curves_and_the_drops():
     assert study.plot(axes) is axes
     axes.figure.canvas.draw()
     plt.close(axes.figure)
+
+
+def test_drops_alone_are_read_as_the_paper_reads_them():
+    curves = [[curve(k, [3.0, 2.0, 1.0], 5.0 - np.array([0.0, 0.9, 1.0])[k - 1] * np.ones(3))] for k in (1, 2, 3)]
+    study = SubclusterStudy(curves, cut=0.0)
+    assert study.drops == pytest.approx([0.9, 0.1])
+    assert study.n_by_drops == 2

@@ -10,7 +10,8 @@ from knownot.estimators.gmvae import PAPER_SETTINGS, GMVAEClassifier
 from knownot.estimators.persistence import unpack
 from knownot.estimators.saving import load_model
 from knownot.estimators.softmax import SoftmaxClassifier
-from knownot.estimators.subclusters import SubclusterStudy, subcluster_curves
+from knownot.estimators.subcluster_study import SubclusterStudy
+from knownot.estimators.subclusters import subcluster_curves
 
 _ESTIMATORS: dict[str, type[OpenSetClassifier]] = {
     cls.__name__: cls for cls in (GMVAEClassifier, CROSRClassifier, SoftmaxClassifier)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knownot.data import load_named, synthetic
-from knownot.estimators.subclusters import SubclusterStudy, subcluster_curves
+from knownot.estimators.subcluster_study import SubclusterStudy
+from knownot.estimators.subclusters import subcluster_curves
 from knownot.experiments.declaration import Experiment, Group, Preset
 from knownot.experiments.results import rounded
 
