@@ -195,7 +195,10 @@ def run_command(
         items = waiting(found, (preset or Preset(QUEUE_PRESET)).value)
     else:
         size = (preset or Preset.cpu).value
-        items = by_rounds([Item(e, e.preset(size), seed) for e in find_experiments(name) for seed in chosen or e.seeds])
+        named = find_experiments(name)
+        # Of a paper, those that have this preset; an experiment without it is refused where it is all that is named.
+        sized = [experiment for experiment in named if size in experiment.presets] or named
+        items = by_rounds([Item(e, e.preset(size), seed) for e in sized for seed in chosen or e.seeds])
     clock = Clock(seconds)
     runner = Runner(found, models, device.value, clock, terminal.say, progress=not quiet)
     paths: list[Path] = []

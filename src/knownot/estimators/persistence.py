@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def _plain(value: Any) -> Any:
     """A parameter as JSON can hold it."""
     if isinstance(value, Rule):
-        if value.name not in RULE_NAMES:
+        # A subclass goes by its parent's name, unless it has one of its own.
+        if value.name not in RULE_NAMES or type(make_rule(value.name)) is not type(value):
             raise ValueError(
                 f"the rule {type(value).__name__} is not one of knownot's own, so that a saved model could not be "
                 f"loaded elsewhere: use one of {', '.join(map(repr, RULE_NAMES))}."

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Gains of the bound below this, in nats, are noise of the training.
-_TOLERANCE = 0.05
+# Gains of the bound below this, in nats or as a share of it, are noise of the training.
+_TOLERANCE, _SHARE = 0.1, 0.005
 
 
 @dataclass(frozen=True)
@@ -93,24 +93,26 @@ class SubclusterStudy:
     def gain(self, few: int, many: int) -> float:
         """Drop of the full objective from ``few`` to ``many`` subclusters, in nats.
 
-        The smaller of two: that at equal reconstruction and that of the losses reached. At equal
-        reconstruction a training that got stuck early looks good, for it is compared with the unripe
-        epochs of the other; in what is reached, one that was lucky does.
+        The mean of two: that at equal reconstruction and that of the losses reached. At equal
+        reconstruction the better training is compared by its unripe epochs, in what is reached by
+        its luck.
         """
         pairs = list(zip(self.curves[few - 1], self.curves[many - 1], strict=True))
         equal = np.mean([_drop(a, b, "divergence", self.cut) for a, b in pairs])
         reached = np.mean([_reached(a) - _reached(b) for a, b in pairs])
-        return float(min(equal, reached))
+        return float(0.5 * (equal + reached))
 
     @cached_property
     def n_subclusters(self) -> int:
-        """The number chosen: more subclusters are taken where they gain more than 0.05 nats over the last taken.
+        """The number chosen: more subclusters are taken where they gain enough over the last taken.
 
-        So a third that helps only where a second alone does not is found as well.
+        Enough is 0.1 nats and 0.5 % of the bound. A third that helps only where a second alone does
+        not is found as well.
         """
         chosen = 1
         for k in range(2, len(self.curves) + 1):
-            if self.gain(chosen, k) > _TOLERANCE:
+            reached = float(np.mean([_reached(curve) for curve in self.curves[chosen - 1]]))
+            if self.gain(chosen, k) > max(_TOLERANCE, _SHARE * abs(reached)):
                 chosen = k
         return chosen
 

@@ -168,8 +168,9 @@ _SUBCLUSTERS = (
     Preset("smoke", _all(max_samples=400, max_epochs=2, max_subclusters=2), note="400 samples, two epochs."),
     Preset(
         "cpu",
-        _all(max_subclusters=3),
-        note="At most 5,000 samples of a class, 1,000 steps with each of one, two and three subclusters.",
+        _all(max_samples=2_500, max_epochs=20, max_subclusters=3),
+        note="2,500 samples of each class or pair, 500 of them held out, 20 epochs with each of one, two and three "
+        "subclusters.",
     ),
     Preset(
         "paper",
