@@ -152,6 +152,19 @@ def test_run_takes_a_whole_paper_one_seed_of_each_first(run, runs, tmp_path):
     assert runs == [(name, "smoke", seed) for seed in (0, 1) for name in names]
 
 
+@pytest.mark.parametrize("preset", ["cpu", "paper"])
+def test_run_of_a_paper_leaves_out_what_has_no_such_preset(run, runs, tmp_path, preset):
+    lacking = [name for name, experiment in EXPERIMENTS.items() if preset not in experiment.presets]
+    assert lacking
+    arguments = ("--preset", preset, "--seeds", "0", "--results", tmp_path, "--quiet")
+    shown = run("bench", "run", "open-gmvae", *arguments)
+    assert shown.exit_code == 0, shown.output
+    assert runs == [(name, preset, 0) for name in EXPERIMENTS if name not in lacking]
+    alone = run("bench", "run", lacking[0], *arguments)
+    assert alone.exit_code == 2
+    assert f"{lacking[0]} has no preset '{preset}': use one of" in sentence(alone)
+
+
 def test_run_works_through_the_queue(run, runs, tmp_path):
     items = json.loads(run("bench", "queue", "--results", tmp_path, "--json").stdout)["items"]
     shown = run("bench", "run", "--queue", "--results", tmp_path, "--quiet")

@@ -155,7 +155,11 @@ def test_a_rule_of_the_users_own_is_not_saved_in_silence(tmp_path):
     class Mine(NearestCentroid):
         name = "mine"
 
+    class Nameless(NearestCentroid):
+        """Goes by its parent's name, "nc-d"."""
+
     X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
-    model = GMVAEClassifier(rule=Mine(), random_state=0, **SMALL).fit(X, y)
-    with pytest.raises(ValueError, match="the rule Mine is not one of knownot's own"):
-        model.save(tmp_path / "m.safetensors")
+    for rule in (Mine(), Nameless()):
+        model = GMVAEClassifier(rule=rule, random_state=0, **SMALL).fit(X, y)
+        with pytest.raises(ValueError, match=f"the rule {type(rule).__name__} is not one of knownot's own"):
+            model.save(tmp_path / "m.safetensors")

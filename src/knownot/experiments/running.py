@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -206,8 +207,18 @@ def _run_open_set(runner: Runner, experiment: Experiment, preset: Preset, seed: 
 
 
 def _run_subclusters(runner: Runner, experiment: Experiment, preset: Preset, seed: int, work: Path) -> dict[str, Any]:
-    runner.clock.left()
-    return subclusters.measure(experiment, preset, seed, runner.device, runner.tell)
+    kept, settings = work / "groups.json", dict(preset.settings.get("", {}))
+    begun = json.loads(kept.read_text()) if kept.exists() else {}
+    # A group takes minutes: what is done of them is kept, as trainings are by their checkpoints.
+    found = begun["groups"] if begun.get("settings") == settings else {}
+    for group in experiment.groups:
+        if group.name in found:
+            continue
+        runner.clock.left()
+        runner.tell(f"{experiment.name} seed {seed}: {group.name}")
+        found[group.name] = subclusters.measure(group, settings, seed, runner.device)
+        runner.results.write(kept, {"settings": settings, "groups": found})
+    return {key: {name: measured[key] for name, measured in found.items()} for key in ("methods", "curves")}
 
 
 _Kind = Callable[[Runner, Experiment, Preset, int, Path], dict[str, Any]]

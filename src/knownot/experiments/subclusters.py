@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,8 @@ from numpy.typing import NDArray
 from knownot.data import load_named, synthetic
 from knownot.estimators.subcluster_study import SubclusterStudy
 from knownot.estimators.subclusters import subcluster_curves
-from knownot.experiments.declaration import Experiment, Group, Preset
+from knownot.experiments.declaration import Group, Settings
 from knownot.experiments.results import rounded
-
-Tell = Callable[[str], None]
 
 
 def samples(group: Group, seed: int) -> NDArray[Any]:
@@ -26,34 +23,36 @@ def samples(group: Group, seed: int) -> NDArray[Any]:
     return data.x[np.isin(data.labels, group.labels)]
 
 
-def measure(experiment: Experiment, preset: Preset, seed: int, device: str, tell: Tell) -> dict[str, Any]:
-    """Choose the number of subclusters of every group.
+def measure(group: Group, settings: Settings, seed: int, device: str) -> dict[str, Any]:
+    """Choose the number of subclusters of a group.
+
+    Parameters
+    ----------
+    group : Group
+    settings : mapping
+        Further arguments of :func:`~knownot.estimators.subcluster_curves`.
+    seed : int
+    device : {"auto", "cpu", "cuda", "mps"}
 
     Returns
     -------
     dict
-        "methods": for each group "n_subclusters", the number chosen, "true", and "drop 1→2" and
-        "gain 1→2" (and so on), of the covering loss and of the full objective in nats; "curves":
-        for each group its curves, one for each K.
+        "methods": "n_subclusters", the number chosen, "true", and "drop 1→2" and "gain 1→2" (and so
+        on), of the covering loss and of the full objective in nats; "curves": its curves, one for
+        each K.
     """
-    methods, curves = {}, {}
-    for group in experiment.groups:
-        tell(f"{experiment.name} seed {seed}: {group.name}")
-        study = subcluster_curves(
-            samples(group, seed), accelerator=device, random_state=seed, **preset.settings.get("", {})
-        )
-        methods[group.name] = numbers(group, study)
-        curves[group.name] = [
-            {
-                "n_subclusters": curve.n_subclusters,
-                "reconstruction": [rounded(value) for value in curve.reconstruction],
-                "covering": [rounded(value) for value in curve.covering],
-                "bound": [rounded(value) for value in curve.bound],
-            }
-            for same in study.curves
-            for curve in same
-        ]
-    return {"methods": methods, "curves": curves}
+    study = subcluster_curves(samples(group, seed), accelerator=device, random_state=seed, **settings)
+    curves = [
+        {
+            "n_subclusters": curve.n_subclusters,
+            "reconstruction": [rounded(value) for value in curve.reconstruction],
+            "covering": [rounded(value) for value in curve.covering],
+            "bound": [rounded(value) for value in curve.bound],
+        }
+        for same in study.curves
+        for curve in same
+    ]
+    return {"methods": numbers(group, study), "curves": curves}
 
 
 def numbers(group: Group, study: SubclusterStudy) -> dict[str, float]:
