@@ -425,6 +425,12 @@ def test_the_number_of_subclusters_is_found_for_each_class(monkeypatch):
     assert model.module_.n_components == 3
 
 
+def test_subclusters_may_be_an_array(blobs):
+    X, y, _ = blobs
+    model = GMVAEClassifier(np.array([1, 2]), random_state=0, **SMALL | {"max_epochs": 1}).fit(X, y)
+    assert model.n_subclusters_ == [1, 2]
+
+
 def test_a_wrong_word_for_subclusters_is_refused(blobs):
     X, y, _ = blobs
     with pytest.raises(ValueError, match="n_subclusters='many' does not work: give 'auto'"):

@@ -223,7 +223,7 @@ class GMVAEClassifier(OpenSetClassifier):
         return [int(k) for k in self.n_subclusters]
 
     def _chosen_counts(self, training: Part, settings: TrainingSettings) -> list[int]:
-        if self.n_subclusters != "auto":
+        if not isinstance(self.n_subclusters, str):
             return self._counts()
         return choose_subclusters(
             *training,
