@@ -146,7 +146,8 @@ class OpenMax(Weibull):
     The algorithm as printed counts i from 1, so that alpha = 1 changes nothing, and revises by
     exp(-(d_i / scale_i)^shape_i), which would turn it round: this is what the authors' code does.
     Their fit shifts the tail to begin at 1; here it is the one of :class:`Weibull`, on the distances
-    themselves. Logits count only up to a constant elsewhere but not here: a negative one among the
+    themselves. Theirs are distances between logits; here, d_i is that of the embedding to the mean of
+    class i, whatever the module's embedding is. Logits count only up to a constant elsewhere but not here: a negative one among the
     revised takes from the unknown class, as published.
 
     Examples
