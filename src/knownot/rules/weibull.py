@@ -147,8 +147,8 @@ class OpenMax(Weibull):
     exp(-(d_i / scale_i)^shape_i), which would turn it round: this is what the authors' code does.
     Their fit shifts the tail to begin at 1; here it is the one of :class:`Weibull`, on the distances
     themselves. Theirs are distances between logits; here, d_i is that of the embedding to the mean of
-    class i, whatever the module's embedding is. Logits count only up to a constant elsewhere but not here: a negative one among the
-    revised takes from the unknown class, as published.
+    class i, whatever the module's embedding is. Logits count only up to a constant elsewhere but not
+    here: a negative one among the revised takes from the unknown class, as published.
 
     Examples
     --------
