@@ -143,13 +143,23 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         parts = self._parts(samples, codes.astype(np.int64), validation, random)
         settings = self._settings(len(parts[0][1]), int(random.randint(2**31 - 1)))
         self.scaling_ = Scaling.fit(parts[0][0])
-        self.n_subclusters_ = self._chosen_counts(parts[0], settings)
+        self.n_subclusters_ = self._counts()
+        self._build(settings)
+        found = self._chosen_counts(parts[0], settings)
+        if found != self.n_subclusters_:
+            self.n_subclusters_ = found
+            self._build(settings)
+        return parts, settings
+
+    def _build(self, settings: TrainingSettings) -> None:
+        """Make the module, and refuse a rule that it cannot serve."""
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the user's GPUs as well.
             torch.default_generator.manual_seed(settings.seed or 0)
             self.module_ = self._make_module()
-        make_rule(self.rule).check_evidence(self.module_.evidence_names)
-        return parts, settings
+        rule = make_rule(self.rule)
+        rule.check(self.n_subclusters_)
+        rule.check_evidence(self.module_.evidence_names)
 
     def _chosen_counts(self, training: Part, settings: TrainingSettings) -> list[int]:
         """Subclusters of each class, found in the training samples where the user left them open."""
@@ -187,7 +197,6 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
-        make_rule(self.rule).check(self._counts())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
         if not 0.0 < self.validation_fraction <= 0.5:
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -40,7 +41,8 @@ class GMVAEClassifier(OpenSetClassifier):
         Subclusters of each class: one number for all, one for each class in sorted order, or
         by label (1 where a label is not named). "auto": found for each class by itself, with
         trainings of one to four subclusters, as in section 4 of the paper;
-        :func:`knownot.estimators.subcluster_curves` shows how.
+        :func:`knownot.estimators.subcluster_curves` shows how. It comes before the training and
+        heeds neither ``max_time`` nor checkpoints.
     latent_dim : int
         Dimension of the latent code.
     rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood", "weibull"} or Rule
@@ -222,6 +224,14 @@ class GMVAEClassifier(OpenSetClassifier):
             return [int(self.n_subclusters)] * len(classes)
         return [int(k) for k in self.n_subclusters]
 
+    def _refuse_settings(self) -> None:
+        super()._refuse_settings()
+        if self.pretrain_epochs < 0 or (self.pretrain_epochs and len(self.classes_) < 2):
+            raise ValueError(
+                f"pretrain_epochs={self.pretrain_epochs!r} does not work with {len(self.classes_)} classes: give a "
+                "whole number, and 0 for a single class, from which no classifier can learn."
+            )
+
     def _chosen_counts(self, training: Part, settings: TrainingSettings) -> list[int]:
         if not isinstance(self.n_subclusters, str):
             return self._counts()
@@ -243,6 +253,11 @@ class GMVAEClassifier(OpenSetClassifier):
         if self.pretrain_epochs:
             self.history_ = self._pretrain(training, selection, settings)
             if self.history_.stopped in ("time", "interrupted"):
+                warnings.warn(
+                    "the training ended while the encoder was still being pretrained, so this model has learnt nothing "
+                    "else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
+                    stacklevel=4,
+                )
                 return
             if settings.max_time is not None:
                 settings = replace(settings, max_time=max(settings.max_time - (time.monotonic() - started), 1e-9))

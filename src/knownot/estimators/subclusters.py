@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from knownot.data import InMemoryBatches, check_finite, image_tensor
 from knownot.estimators.inputs import Scaling, is_image_input
-from knownot.estimators.subcluster_study import SubclusterCurve, SubclusterStudy
+from knownot.estimators.subcluster_study import SubclusterCurve, SubclusterStudy, valley
 from knownot.modules import OpenGMVAE
 from knownot.training import History, TrainingSettings, choose_accelerator, train
 
 _STEPS_WANTED = 1_000
+_FIRST_STEPS = 250
 _AT_LEAST = 20
 _TERMS = ("reconstruction", "latent covering", "w-prior", "v-prior")
 
@@ -31,6 +32,7 @@ def subcluster_curves(
     X: Any,
     *,
     max_subclusters: int = 4,
+    curves: bool = True,
     stop_early: bool = True,
     n_init: int = 1,
     cut: float = 0.5,
@@ -51,8 +53,10 @@ def subcluster_curves(
     same held-out samples with the same noise: what is compared differs in K alone.
 
     Trained is the objective of section 3.2 without a classifier term. It gains up to
-    log((K + 1) / K) nats from tearing a cluster apart, so the choice is made by the *full* objective,
-    for which such a tear is no gain (Propositions 1 and 2).
+    log((K + 1) / K) nats from tearing a cluster apart; the gains of the *full* objective, for which
+    such a tear is no gain (Propositions 1 and 2), stand beside the paper's drops. On images both are
+    smaller than the noise from one training to the next, so the number is chosen by whether there
+    are valleys between the groups of the first embedding.
 
     Parameters
     ----------
@@ -60,8 +64,10 @@ def subcluster_curves(
         Samples of one class: tables (N, F), images (N, H, W), (N, H, W, C) or tensors (N, C, H, W).
     max_subclusters : int
         The largest number tried.
+    curves : bool
+        Train with each number. False: only choose, which takes a fraction of the time.
     stop_early : bool
-        Leave out larger numbers when two in a row have not been worth their while.
+        Train with no more than one subcluster beyond the number chosen.
     n_init : int
         Trainings of each number, from different random numbers; their drops are averaged.
     cut : float
@@ -112,7 +118,8 @@ def subcluster_curves(
         precision=cast(Any, precision if image or precision != "auto" else "32-true"),
     )
     arguments = {**_default_networks(tuple(x.shape[1:])), **(module or {})}
-    return _study(x, arguments, settings, size, max_subclusters, stop_early, n_init, cut)
+    wanted = (max_subclusters if curves else 0, stop_early)
+    return _study(x, arguments, settings, size, max_subclusters, wanted, n_init, cut)
 
 
 def choose_subclusters(
@@ -148,7 +155,8 @@ def choose_subclusters(
         if len(own) < _AT_LEAST:
             counts.append(1)
         else:
-            counts.append(subcluster_curves(own, max_subclusters=max_subclusters, **settings).n_subclusters)
+            study = subcluster_curves(own, max_subclusters=max_subclusters, curves=False, **settings)
+            counts.append(study.n_subclusters)
     return counts
 
 
@@ -188,11 +196,15 @@ def _study(
     settings: TrainingSettings,
     batch_size: int,
     max_subclusters: int,
-    stop_early: bool,
+    wanted: tuple[int, bool],
     n_init: int,
     cut: float,
 ) -> SubclusterStudy:
-    """Train K = 1, 2, ... on the samples of one class, a fifth of them held out."""
+    """Train K = 1, 2, ... on the samples of one class, a fifth of them held out.
+
+    ``wanted`` says for how many K there shall be curves, and whether those beyond the number chosen
+    and one more may be left out.
+    """
     seed, device = settings.seed or 0, choose_accelerator(settings.accelerator)
     held = min(max(len(x) // 5, 8), 1_000)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
@@ -208,22 +220,43 @@ def _study(
             torch.default_generator.manual_seed(seed + init)
             base = OpenGMVAE(shape, 1, 1, **arguments)
         # The weight of the divergences ends at a quarter, where clusters are not glued together yet.
-        epochs = max(settings.max_epochs // 4, 2)
+        epochs = max(round(_FIRST_STEPS * batch_size / len(own)), 2)
         first = replace(settings, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
         train(base, batches, None, first)
         starts.append((base, replace(settings, seed=seed + init)))
 
-    curves: list[list[SubclusterCurve]] = []
-    for k in range(1, max_subclusters + 1):
-        group = []
-        for base, own_settings in starts:
-            branch = _branch(base, k, arguments, own[:2_000], own_settings.seed or 0)
-            group.append(_curve(k, train(branch, batches, measured, own_settings)))
-        curves.append(group)
-        study = SubclusterStudy(curves, cut)
-        if stop_early and k >= study.n_subclusters + 2:
-            break
-    return SubclusterStudy(curves, cut)
+    # No more subclusters than there are different samples to put them on.
+    seen = own[:2_000]
+    most = min(max_subclusters, len(torch.unique(seen.flatten(1), dim=0)))
+    codes = [_embedded(base, seen)[0] for base, _ in starts]
+    valleys = [
+        float(np.mean([valley(z, _groups(z, k, plan.seed or 0)) for z, (_, plan) in zip(codes, starts, strict=True)]))
+        for k in range(2, most + 1)
+    ]
+    n_curves, stop_early = wanted
+    if stop_early:
+        n_curves = min(n_curves, SubclusterStudy([], cut, valleys).n_subclusters + 1)
+    curves = [
+        [
+            _curve(k, train(_branch(base, k, arguments, seen, plan.seed or 0), batches, measured, plan))
+            for base, plan in starts
+        ]
+        for k in range(1, min(n_curves, most) + 1)
+    ]
+    return SubclusterStudy(curves, cut, valleys)
+
+
+def _embedded(base: OpenGMVAE, x: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Latent codes of samples, and the variances of their posteriors."""
+    with torch.inference_mode():
+        x = x.to(next(base.parameters()).device)
+        mean, log_variance = base.posterior(x.float() / 255.0 if x.dtype == torch.uint8 else x)
+    return mean.cpu().double().numpy(), log_variance.cpu().double().exp().numpy()
+
+
+def _groups(z: NDArray[np.float64], k: int, seed: int) -> NDArray[np.int64]:
+    """Numbers of k groups of codes."""
+    return np.asarray(KMeans(k, n_init=10, random_state=seed).fit(z).labels_, dtype=np.int64)
 
 
 def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, seed: int) -> OpenGMVAE:
@@ -235,12 +268,8 @@ def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, se
     weights = branch.state_dict()
     weights.update({name: value for name, value in base.state_dict().items() if value.shape == weights[name].shape})
     branch.load_state_dict(weights)
-    with torch.inference_mode():
-        x = x.to(device)
-        mean, log_variance = base.posterior(x.float() / 255.0 if x.dtype == torch.uint8 else x)
-    z = mean.double().cpu().numpy()
-    group = KMeans(k, n_init=10, random_state=seed).fit(z).labels_
-    noise = log_variance.double().exp().mean(0).cpu().numpy()
+    z, variance = _embedded(base, x)
+    group, noise = _groups(z, k, seed), variance.mean(0)
     found = [np.stack([z[group == j].mean(0), np.log(z[group == j].var(0) + noise)]) for j in range(k)]
     head = cast(nn.Linear, branch.prior[-1])
     with torch.no_grad():

@@ -166,8 +166,8 @@ _SUBCLUSTERS = (
     Preset("smoke", _all(max_samples=400, max_epochs=2, max_subclusters=2), note="400 samples, two epochs."),
     Preset(
         "cpu",
-        _all(max_samples=2_500, max_epochs=20, max_subclusters=3),
-        note="2,500 samples of each class or pair, 500 of them held out, 20 epochs with each of one, two and three "
+        _all(max_samples=2_500, max_epochs=12, max_subclusters=3, stop_early=False),
+        note="2,500 samples of each class or pair, 500 of them held out, 12 epochs with each of one, two and three "
         "subclusters.",
     ),
     Preset(

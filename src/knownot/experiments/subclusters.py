@@ -37,8 +37,8 @@ def measure(group: Group, settings: Settings, seed: int, device: str) -> dict[st
     Returns
     -------
     dict
-        "methods": "n_subclusters", the number chosen, "true", and "drop 1→2" and "gain 1→2" (and so
-        on), of the covering loss and of the full objective in nats; "curves": its curves, one for
+        "methods": "n_subclusters", the number chosen, "true", "valley K=2", and "drop 1→2" and "gain
+        1→2" (and so on), of the covering loss and of the full objective in nats; "curves": its curves, one for
         each K.
     """
     study = subcluster_curves(samples(group, seed), accelerator=device, random_state=seed, **settings)
@@ -61,6 +61,7 @@ def numbers(group: Group, study: SubclusterStudy) -> dict[str, float]:
     return {
         "n_subclusters": study.n_subclusters,
         "true": group.true,
+        **{f"valley K={k}": rounded(depth) for k, depth in enumerate(study.valleys, 2)},
         **{f"drop {step}": rounded(drop) for step, drop in zip(steps, study.drops, strict=True)},
         **{f"gain {step}": rounded(gain) for step, gain in zip(steps, study.gains, strict=True)},
     }

@@ -53,6 +53,9 @@ class Rule(ABC):
     learns_from: tuple[str, ...] = ()
     temperature: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse classes that the rule cannot work with, before anything is trained.
 

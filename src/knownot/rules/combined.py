@@ -128,8 +128,10 @@ class CombinedEvidence(Rule):
                 "after fit (an estimator does so by itself)."
             )
         parts, logits = self._parts(z, evidence)
-        surprise = self._surprise(parts, logits.argmax(-1))
-        if logits.shape[1] > 1:
+        # A rule that was saved before the lead counted has one scale less.
+        n_parts = len(self.surprises_[0])
+        surprise = self._surprise(parts[:, :n_parts], logits.argmax(-1))
+        if logits.shape[1] > 1 and n_parts == parts.shape[1]:
             surprise[:, -1] *= _MARGIN_WEIGHT
         return Verdict(logits, -surprise.sum(1))
 
