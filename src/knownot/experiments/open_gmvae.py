@@ -117,7 +117,8 @@ _COLOUR = (
             "softmax": _QUARTER,
             "crosr": {"blocks": ((2, 16), (2, 32), (2, 64), (2, 128), (2, 128)), "hidden": (128, 128)},
         },
-        note="A quarter of the width of the paper's networks, 4 epochs: whether it learns, not how far it gets. phi_z "
+        note="Where KNOWNOT_DATA names JPEG copies of CIFAR-10, so are these. "
+        "A quarter of the width of the paper's networks, 4 epochs: whether it learns, not how far it gets. phi_z "
         "but for its last linear layer is trained as a classifier first, 4 epochs, and frozen.",
     ),
     Preset(

@@ -139,7 +139,7 @@ def _grid(experiment: Experiment, records: Sequence[Record], metrics: Sequence[t
 def _cell(record: Record | None, digits: int) -> str:
     if record is None:
         return NONE
-    counted = not record.sd and record.mean.is_integer()
+    counted = record.metric in ("n_subclusters", "true") and not record.sd and record.mean.is_integer()
     text = f"{record.mean:.0f}" if counted else number(record.mean, record.sd, digits)
     return text if record.paper is None else f"{text} ({record.paper:g})"
 
