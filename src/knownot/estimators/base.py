@@ -197,6 +197,7 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
+        make_rule(self.rule).check(self._counts())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
         if not 0.0 < self.validation_fraction <= 0.5:
             raise ValueError(
