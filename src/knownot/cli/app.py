@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from knownot import __version__
 from knownot.cli import bench, demo, evaluate, fit, inspect, predict
+from knownot.version import __version__
 
 app = typer.Typer(
     name="knownot",

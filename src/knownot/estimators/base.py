@@ -502,6 +502,24 @@ class OpenSetClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Class
         scores = self.score_samples(X)
         return self.threshold_.p_values(scores)
 
+    def assess(self, X: Any) -> dict[str, NDArray[Any]]:
+        """All that the model says of each sample, from one pass: one column for each kind of answer.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "class" (what :meth:`predict` gives), "knownness", "p_value" and "nearest_class", each of shape
+            (N,), and "embedding" (N, latent_dim).
+        """
+        nearest, knownness = self.nearest_class(X, return_knownness=True)
+        return {
+            "class": self.predict(X),
+            "knownness": knownness,
+            "p_value": self.threshold_.p_values(knownness),
+            "nearest_class": nearest,
+            "embedding": self.transform(X),
+        }
+
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embedding of each sample, shape (N, latent_dim), float32."""
         check_is_fitted(self)

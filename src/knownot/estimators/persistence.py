@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import knownot
 from knownot.estimators.inputs import Scaling
 from knownot.rules import RULE_NAMES, ConformalThreshold, Rule, make_rule
 from knownot.training import History
+from knownot.version import __version__
 
 if TYPE_CHECKING:
     from knownot.estimators.base import OpenSetClassifier
@@ -73,7 +73,7 @@ def pack(estimator: OpenSetClassifier) -> tuple[dict[str, Tensor], dict[str, Any
         "accept": estimator.accept_,
         "temperature": estimator.rule_.temperature,
         "history": estimator.history_.to_dict(),
-        "knownot": knownot.__version__,
+        "knownot": __version__,
         "torch": str(torch.__version__),
         "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }

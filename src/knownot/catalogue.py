@@ -1,0 +1,62 @@
+"""What there is, by name, without loading any of it: estimators, the terminal's methods, rules.
+
+The one place that lazy imports, :func:`knownot.load`, the terminal's choices and rules by name read, so that
+a new estimator or rule is one line here. Nothing can be registered from outside: a saved model names a class
+of the package, and never one that happens to be called the same.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+#: Class name to "module:Class".
+ESTIMATORS = {
+    "GMVAEClassifier": "knownot.estimators.gmvae:GMVAEClassifier",
+    "CROSRClassifier": "knownot.estimators.crosr:CROSRClassifier",
+    "SoftmaxClassifier": "knownot.estimators.softmax:SoftmaxClassifier",
+}
+
+#: What ``knownot fit --method`` calls an estimator, to its class name.
+METHODS = {
+    "gmvae": "GMVAEClassifier",
+    "crosr": "CROSRClassifier",
+    "softmax": "SoftmaxClassifier",
+}
+
+#: What ``rule=`` and ``--rule`` call a rule, to "module:Class".
+RULES = {
+    "evidence": "knownot.rules.combined:CombinedEvidence",
+    "nc-d": "knownot.rules.centroids:NearestCentroid",
+    "nc-u": "knownot.rules.centroids:NearestCentroidUncertainty",
+    "neighbours": "knownot.rules.neighbours:Neighbours",
+    "likelihood": "knownot.rules.likelihood:Likelihood",
+    "weibull": "knownot.rules.weibull:Weibull",
+    "openmax": "knownot.rules.weibull:OpenMax",
+    "max-softmax": "knownot.rules.softmax:MaximumSoftmax",
+    "max-logit": "knownot.rules.softmax:MaximumLogit",
+    "energy": "knownot.rules.softmax:Energy",
+}
+
+#: Names of the package itself, to "module:name".
+PUBLIC = {
+    **ESTIMATORS,
+    "load": "knownot.estimators:load",
+}
+
+
+def resolve(address: str) -> Any:
+    """Import what an address names.
+
+    Parameters
+    ----------
+    address : str
+        "module:name".
+
+    Examples
+    --------
+    >>> resolve("math:pi")
+    3.141592653589793
+    """
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)

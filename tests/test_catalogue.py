@@ -1,0 +1,19 @@
+"""Names of everything there is, and what they stand for."""
+
+import subprocess
+import sys
+
+from knownot import catalogue
+
+
+def test_catalogue_names_what_there_is():
+    for name, address in {**catalogue.ESTIMATORS, **catalogue.PUBLIC}.items():
+        assert catalogue.resolve(address).__name__ == name
+    for name, address in catalogue.RULES.items():
+        assert catalogue.resolve(address).name == name
+    assert set(catalogue.METHODS.values()) == set(catalogue.ESTIMATORS)
+
+
+def test_catalogue_is_read_without_torch():
+    code = "import sys, knownot.catalogue; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
