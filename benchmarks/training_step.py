@@ -21,8 +21,8 @@ from torch import nn
 
 from knownot.data import Batch, InMemoryBatches
 from knownot.modules import OpenGMVAE
-from knownot.training import Record, TrainingSettings, choose_accelerator, choose_precision, train
-from knownot.training.settings import Accelerator, Precision
+from knownot.training import Record, TrainingPlan, choose_accelerator, choose_precision, train
+from knownot.training.plan import Accelerator, Precision
 
 BATCH_SIZE = 128
 
@@ -95,10 +95,8 @@ def alternate(
             for name, value in seconds.items():
                 times[name].append(1e3 * value / len(data))
 
-    settings = TrainingSettings(
-        max_epochs=rounds + 1, schedule="constant", seed=0, precision=precision, accelerator=device
-    )
-    train(make(), data, settings=settings, on_epoch=after_epoch)
+    settings = TrainingPlan(max_epochs=rounds + 1, schedule="constant", seed=0, precision=precision, accelerator=device)
+    train(make(), data, plan=settings, on_epoch=after_epoch)
     return times
 
 

@@ -6,7 +6,7 @@ Examples
 --------
 >>> import knownot
 >>> [name for name in knownot.__all__ if name.endswith("Classifier")]
-['CROSRClassifier', 'GMVAEClassifier', 'SoftmaxClassifier']
+['CROSRClassifier', 'EmbeddingClassifier', 'GMVAEClassifier', 'SoftmaxClassifier']
 """
 
 from __future__ import annotations
@@ -17,9 +17,28 @@ from knownot.catalogue import PUBLIC, resolve
 from knownot.version import __version__
 
 if TYPE_CHECKING:
-    from knownot.estimators import CROSRClassifier, GMVAEClassifier, SoftmaxClassifier, load
+    from knownot.estimators import (
+        CROSRClassifier,
+        EmbeddingClassifier,
+        GaussianMixtureClusterer,
+        GaussianMixtureDensity,
+        GMVAEClassifier,
+        SoftmaxClassifier,
+        load,
+    )
+    from knownot.training import TrainingSettings
 
-__all__ = ["CROSRClassifier", "GMVAEClassifier", "SoftmaxClassifier", "__version__", "load"]
+__all__ = [
+    "CROSRClassifier",
+    "EmbeddingClassifier",
+    "GMVAEClassifier",
+    "GaussianMixtureClusterer",
+    "GaussianMixtureDensity",
+    "SoftmaxClassifier",
+    "TrainingSettings",
+    "__version__",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,9 @@ ESTIMATORS = {
     "GMVAEClassifier": "knownot.estimators.gmvae:GMVAEClassifier",
     "CROSRClassifier": "knownot.estimators.crosr:CROSRClassifier",
     "SoftmaxClassifier": "knownot.estimators.softmax:SoftmaxClassifier",
+    "EmbeddingClassifier": "knownot.estimators.embedding:EmbeddingClassifier",
+    "GaussianMixtureDensity": "knownot.estimators.mixture:GaussianMixtureDensity",
+    "GaussianMixtureClusterer": "knownot.estimators.mixture:GaussianMixtureClusterer",
 }
 
 #: What ``knownot fit --method`` calls an estimator, to its class name.
@@ -22,6 +25,9 @@ METHODS = {
     "gmvae": "GMVAEClassifier",
     "crosr": "CROSRClassifier",
     "softmax": "SoftmaxClassifier",
+    "embedding": "EmbeddingClassifier",
+    "mixture-density": "GaussianMixtureDensity",
+    "mixture-clusters": "GaussianMixtureClusterer",
 }
 
 #: What ``rule=`` and ``--rule`` call a rule, to "module:Class".
@@ -41,6 +47,7 @@ RULES = {
 #: Names of the package itself, to "module:name".
 PUBLIC = {
     **ESTIMATORS,
+    "TrainingSettings": "knownot.training:TrainingSettings",
     "load": "knownot.estimators:load",
 }
 

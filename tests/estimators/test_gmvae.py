@@ -7,9 +7,8 @@ import torch
 from sklearn.datasets import load_wine, make_blobs
 from sklearn.metrics import roc_auc_score
 
-from knownot import GMVAEClassifier, SoftmaxClassifier
+from knownot import GMVAEClassifier, SoftmaxClassifier, TrainingSettings
 from knownot.data import load_named
-from knownot.estimators import PAPER_SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +192,7 @@ def test_a_resumed_fit_is_the_same_as_one_in_a_go(blobs, tmp_path):
         pass
 
     whole = GMVAEClassifier(random_state=0, **settings).fit(X, y)
-    first = GMVAEClassifier(random_state=0, checkpoint_dir=tmp_path, **settings)
+    first = GMVAEClassifier(random_state=0, training=TrainingSettings(checkpoint_dir=tmp_path), **settings)
     from knownot.modules import OpenGMVAE
 
     calls = {"n": 0}
@@ -211,25 +210,11 @@ def test_a_resumed_fit_is_the_same_as_one_in_a_go(blobs, tmp_path):
             first.fit(X, y)
     finally:
         OpenGMVAE.loss = original
-    second = GMVAEClassifier(random_state=0, checkpoint_dir=tmp_path, resume=True, **settings).fit(X, y)
+    resumed = TrainingSettings(checkpoint_dir=tmp_path, resume=True)
+    second = GMVAEClassifier(random_state=0, training=resumed, **settings).fit(X, y)
     for name, tensor in whole.module_.state_dict().items():
         assert torch.equal(tensor, second.module_.state_dict()[name]), name
     np.testing.assert_array_equal(whole.score_samples(X), second.score_samples(X))
-
-
-@pytest.mark.parametrize("name", sorted(PAPER_SETTINGS))
-def test_the_papers_settings_build_its_networks(name):
-    shape = (3, 32, 32) if "cifar" in name else (1, 28, 28)
-    model = GMVAEClassifier(**PAPER_SETTINGS[name])
-    model.input_shape_, model.classes_ = shape, np.arange(6 if model.n_subclusters == 1 else 2)
-    model.n_subclusters_ = model._counts()
-    module = model._make_module()
-    head = module.encoder.head[-1]
-    assert (head.in_features, head.out_features) == (model.hidden[-1], 2 * model.latent_dim)
-    components = 6 if model.n_subclusters == 1 else 4
-    assert module.prior[-1].out_features == components * 2 * model.latent_dim
-    assert module.classifier_weight == 0.0
-    assert not module.v_prior
 
 
 BAD = [
@@ -293,7 +278,7 @@ def test_an_error_while_training_leaves_the_fitted_model(blobs, tmp_path):
     before = model.score_samples(X)
     (tmp_path / "checkpoint.pt").write_text("no checkpoint")
     for settings in (
-        {"checkpoint_dir": tmp_path, "resume": True},
+        {"training__checkpoint_dir": tmp_path, "training__resume": True},
         {"max_epochs": 0},
         {"accelerator": "abacus"},
     ):
@@ -301,7 +286,7 @@ def test_an_error_while_training_leaves_the_fitted_model(blobs, tmp_path):
             model.set_params(**settings).fit(X, np.array(["a", "b"])[y])
         assert model.classes_.tolist() == [0, 1]
         np.testing.assert_array_equal(model.score_samples(X), before)
-        model.set_params(checkpoint_dir=None, resume=False, max_epochs=3, accelerator="auto")
+        model.set_params(training=None, max_epochs=3, accelerator="auto")
 
 
 def test_a_refused_calibration_changes_nothing(blobs, tmp_path):
@@ -325,11 +310,12 @@ def test_more_wrong_settings_and_too_few_samples(blobs):
     with pytest.raises(ValueError, match=r"n_subclusters names \['zero'\], but the classes are \[0, 1\]"):
         GMVAEClassifier({"zero": 3}, random_state=0, **SMALL).fit(X, y)
     with pytest.raises(ValueError, match="resume=True needs a fixed random_state"):
-        GMVAEClassifier(resume=True, checkpoint_dir="x", **SMALL).fit(X, y)
+        GMVAEClassifier(training=TrainingSettings(resume=True, checkpoint_dir="x"), **SMALL).fit(X, y)
     for wrong in ({"max_epochs": 0}, {"batch_size": 0}):
         with pytest.raises(ValueError, match="0"):
             GMVAEClassifier(random_state=0, **(SMALL | wrong)).fit(X, y)
-    minus = GMVAEClassifier(accept=None, random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, np.array([-1, 1])[y])
+    with pytest.warns(UserWarning, match="y holds -1, which elsewhere means unlabelled or unknown"):
+        minus = GMVAEClassifier(accept=None, random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, np.array([-1, 1])[y])
     with pytest.raises(ValueError, match="y holds the label -1"):
         minus.calibrate(X, accept=0.9)
 
@@ -410,7 +396,8 @@ def test_pretraining_out_of_time_goes_on_to_the_same_model(blobs, tmp_path):
     X, y, _ = blobs
     settings = SMALL | {"max_epochs": 3, "pretrain_epochs": 2, "random_state": 0}
     whole = GMVAEClassifier(**settings).fit(X, y)
-    parts = GMVAEClassifier(**settings, checkpoint_dir=tmp_path, resume=True, max_time=1e-9)
+    limited = TrainingSettings(checkpoint_dir=tmp_path, resume=True, max_time=1e-9)
+    parts = GMVAEClassifier(**settings, training=limited)
     stopped = [parts.fit(X, y).history_.stopped for _ in range(4)]
     # The second round ends the pretraining and begins the training.
     assert stopped == ["time"] * 3 + ["finished"]

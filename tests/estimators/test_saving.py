@@ -1,20 +1,21 @@
 """Saved models: the same in a new process, refused when damaged, never lost."""
 
 import errno
-import json
 import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from sklearn.datasets import make_blobs
 
 import knownot
-from knownot import GMVAEClassifier
-from knownot.estimators.saving import read_config
+from knownot import GMVAEClassifier, TrainingSettings
+from knownot.model_file import metadata, read_model_file, write_model_file
 from knownot.rules import NearestCentroid, Neighbours
 
 SMALL = {"max_epochs": 10, "batch_size": 32, "hidden": (16,), "latent_dim": 3}
@@ -57,7 +58,8 @@ def test_images_of_both_kinds_come_back(tmp_path):
     random = np.random.default_rng(0)
     for shape in ((40, 9, 8), (40, 8, 8, 3)):
         X, y = random.integers(0, 256, shape, dtype=np.uint8), np.arange(40) % 2
-        settings = {"blocks": ((1, 4),), "hidden": (8,), "max_epochs": 2, "precision": "32-true"}
+        training = TrainingSettings(precision="32-true")
+        settings = {"blocks": ((1, 4),), "hidden": (8,), "max_epochs": 2, "training": training}
         model = GMVAEClassifier(random_state=0, **settings).fit(X, y)
         copy = knownot.load(model.save(tmp_path / "m.safetensors"))
         np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
@@ -65,11 +67,11 @@ def test_images_of_both_kinds_come_back(tmp_path):
 
 def test_the_file_holds_no_pickle_and_says_what_it_is(fitted):
     _, X, path = fitted
-    config = read_config(path)
+    config = read_model_file(path).config
     assert config["estimator"] == "GMVAEClassifier"
     assert config["classes"] == ["a", "b", "c"]
     assert config["input_shape"] == [5]
-    assert config["format_version"] == 1
+    assert config["format_version"] == 2
     content = path.read_bytes()
     assert b"pickle" not in content.lower()
     assert len(X) == 300
@@ -100,18 +102,119 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
 
 
 def _rewritten(path, target, **changes):
-    config = read_config(path) | changes
-    save_file(load_file(path), target, metadata={"knownot": json.dumps(config)})
-    return target
+    config = read_model_file(path).config | changes
+    return write_model_file(target, save(load_file(path), metadata(config)))
 
 
-def test_a_newer_format_and_a_foreign_estimator_are_refused(fitted, tmp_path):
-    with pytest.raises(ValueError, match="has format version 2; this knownot reads up to 1: update knownot"):
-        knownot.load(_rewritten(fitted[2], tmp_path / "new.safetensors", format_version=2))
+def test_load_refuses_a_newer_format_and_a_foreign_estimator(fitted, tmp_path):
+    with pytest.raises(ValueError, match="has format version 3; this knownot reads up to 2: update knownot"):
+        knownot.load(_rewritten(fitted[2], tmp_path / "new.safetensors", format_version=3))
     with pytest.raises(ValueError, match="holds a FutureClassifier"):
         knownot.load(_rewritten(fitted[2], tmp_path / "other.safetensors", estimator="FutureClassifier"))
     with pytest.raises(ValueError, match="does not hold a whole GMVAEClassifier"):
         knownot.load(_rewritten(fitted[2], tmp_path / "odd.safetensors", input_shape=[7]))
+
+
+def test_load_refuses_every_flipped_bit(fitted, tmp_path):
+    content = fitted[2].read_bytes()
+    random = np.random.default_rng(0)
+    header = 8 + int.from_bytes(content[:8], "little")
+    # All bits of the header's length, and some of the header, the checksum and the tensors.
+    checksum = content.index(b'"sha256":"') + 10
+    places = [*range(64), *random.integers(64, 8 * header, 40), *random.integers(8 * header, 8 * len(content), 40)]
+    for place in [*places, *random.integers(8 * checksum, 8 * (checksum + 64), 20)]:
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        target = tmp_path / "damaged.safetensors"
+        target.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"is not a whole|is a safetensors file but not"):
+            knownot.load(target)
+
+
+def test_load_refuses_weights_that_are_not_finite(fitted, tmp_path):
+    path = fitted[2]
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.startswith("module."))
+    tensors[name] = torch.full_like(tensors[name], torch.nan)
+    target = write_model_file(tmp_path / "nan.safetensors", save(tensors, metadata(read_model_file(path).config)))
+    with pytest.raises(ValueError, match=r"nan.safetensors holds infinite or NaN values in 'module\."):
+        knownot.load(target)
+
+
+def test_save_refuses_weights_that_are_not_finite(tmp_path):
+    X, y = make_blobs(100, centers=2, n_features=5, random_state=0)
+    model = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
+    with torch.no_grad():
+        next(model.module_.parameters()).fill_(torch.inf)
+    with pytest.raises(ValueError, match="the fitted model holds infinite or NaN values"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loaded_model_needs_its_file_no_more(fitted, tmp_path):
+    model, X, path = fitted
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(path.read_bytes())
+    loaded = knownot.load(target)
+    with target.open("r+b") as file:
+        file.write(bytes(1000))
+        file.truncate(2000)
+    np.testing.assert_array_equal(loaded.score_samples(X), model.score_samples(X))
+
+
+def test_load_reads_one_model_whole_while_others_are_saved(tmp_path):
+    X, y = make_blobs(100, centers=2, n_features=5, random_state=0)
+    models = [GMVAEClassifier(random_state=seed, **SMALL).fit(X, y) for seed in (0, 1)]
+    scores = [model.score_samples(X) for model in models]
+    target = models[0].save(tmp_path / "m.safetensors")
+    done = threading.Event()
+
+    def save_in_turn():
+        for i in range(200):
+            models[i % 2].save(target)
+        done.set()
+
+    writer = threading.Thread(target=save_in_turn)
+    writer.start()
+    n_loads = 0
+    while not done.is_set():
+        found = knownot.load(target).score_samples(X)
+        assert any(np.array_equal(found, own) for own in scores)
+        n_loads += 1
+    writer.join()
+    assert n_loads > 5
+
+
+FORMAT_1 = Path(__file__).with_name("format_1")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FORMAT_1.glob("*.safetensors")))
+def test_load_reads_files_of_format_1(name, tmp_path):
+    expected = np.load(FORMAT_1 / "expected.npz")
+    X = expected["images" if "images" in name else "table"]
+    model = knownot.load(FORMAT_1 / f"{name}.safetensors")
+    for again in (model, knownot.load(model.save(tmp_path / "m.safetensors"))):
+        np.testing.assert_array_equal(again.predict(X), expected[f"{name}/predict"])
+        np.testing.assert_allclose(again.score_samples(X), expected[f"{name}/scores"], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(again.p_values(X), expected[f"{name}/p"])
+        np.testing.assert_allclose(again.predict_proba(X), expected[f"{name}/proba"], rtol=1e-5, atol=1e-6)
+        assert isinstance(again.training, TrainingSettings)
+
+
+def test_settings_of_format_1_come_back_as_training_settings():
+    assert knownot.load(FORMAT_1 / "gmvae-rule-object.safetensors").training.get_params() == {
+        **TrainingSettings().get_params(),
+        "warmup_epochs": 2,
+        "weight_decay": 0.01,
+    }
+    assert knownot.load(FORMAT_1 / "crosr-weibull.safetensors").training.max_time == 600.0
+
+
+def test_a_class_of_the_users_own_is_not_saved_in_silence(tmp_path):
+    own = type("GMVAEClassifier", (GMVAEClassifier,), {"__doc__": "Called like ours."})
+    X, y = make_blobs(100, centers=2, n_features=5, random_state=0)
+    with pytest.raises(ValueError, match="is not one of knownot's own estimators"):
+        own(random_state=0, **SMALL).fit(X, y).save(tmp_path / "m.safetensors")
 
 
 def test_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
@@ -148,7 +251,7 @@ def test_a_rule_with_its_own_settings_comes_back(tmp_path):
     assert not hasattr(model.rule, "references_")
     copy = knownot.load(model.save(tmp_path / "m.safetensors"))
     np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
-    assert copy.rule.settings() == model.rule.settings()
+    assert copy.rule.get_params() == model.rule.get_params()
 
 
 def test_a_rule_of_the_users_own_is_not_saved_in_silence(tmp_path):

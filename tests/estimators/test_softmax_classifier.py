@@ -122,7 +122,7 @@ def test_a_model_comes_back_from_what_is_saved_of_it(blobs, rule, tmp_path):
     for method in ("predict", "predict_proba", "score_samples", "decision_function", "p_values", "transform"):
         np.testing.assert_array_equal(getattr(copy, method)(X), getattr(model, method)(X), err_msg=method)
     assert type(copy).__name__ == "SoftmaxClassifier"
-    assert copy.rule.settings() == rule.settings()
+    assert copy.rule.get_params() == rule.get_params()
 
 
 def test_what_cannot_be_learned_is_refused_before_training(blobs):
@@ -137,7 +137,7 @@ def test_what_cannot_be_learned_is_refused_before_training(blobs):
         SoftmaxClassifier(rule=Likelihood(), **SMALL).fit(X, y)
     model = SoftmaxClassifier(rule=Energy(), **SMALL)
     assert not hasattr(model.fit(X, y), "reconstruct")
-    assert clone(model).get_params()["rule"].settings() == model.rule.settings()
+    assert clone(model).get_params()["rule"].get_params() == model.rule.get_params()
 
 
 def test_sizes_follow_the_samples_or_what_was_given():

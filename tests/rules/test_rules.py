@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from knownot.catalogue import RULES
 from knownot.rules import (
-    RULE_NAMES,
     CombinedEvidence,
     Likelihood,
     NearestCentroid,
@@ -196,7 +196,7 @@ def test_combined_evidence_needs_its_evidence_and_its_scale():
         rule.score(z, some_evidence(z))
 
 
-@pytest.mark.parametrize("name", RULE_NAMES)
+@pytest.mark.parametrize("name", RULES)
 def test_every_rule_comes_back_from_its_state(name):
     z, y = clusters()
     rule = make_rule(name, 2).fit(z, y).calibrate(z, y, some_evidence(z))
@@ -206,7 +206,7 @@ def test_every_rule_comes_back_from_its_state(name):
 
 
 # What OpenMax makes of a sample hangs on the scale of the logits, which these clusters do not have.
-@pytest.mark.parametrize("name", [name for name in RULE_NAMES if name != "openmax"])
+@pytest.mark.parametrize("name", [name for name in RULES if name != "openmax"])
 def test_every_rule_finds_the_classes_and_calls_far_samples_unknown(name):
     z, y = clusters()
     rule = make_rule(name, 1).fit(z, y).calibrate(z, y, some_evidence(z))
@@ -239,16 +239,16 @@ def test_a_rule_instead_of_a_name_is_copied_unfitted():
     given = Neighbours(k=3, max_references=7, random_state=2).fit(z, y)
     made = make_rule(given)
     assert made is not given
-    assert made.settings() == {"k": 3, "max_references": 7, "random_state": 2}
+    assert made.get_params() == {"k": 3, "max_references": 7, "random_state": 2}
     assert not hasattr(made, "references_")
 
 
-@pytest.mark.parametrize("name", RULE_NAMES)
+@pytest.mark.parametrize("name", RULES)
 def test_settings_make_the_rule_again(name):
     rule = make_rule(name, [2, 1], 5)
-    again = make_rule(name, settings=rule.settings())
+    again = make_rule(name, settings=rule.get_params())
     assert type(again) is type(rule)
-    assert again.settings() == rule.settings()
+    assert again.get_params() == rule.get_params()
 
 
 def test_evidence_that_no_module_supplies_is_refused_beforehand():

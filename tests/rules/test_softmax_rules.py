@@ -15,7 +15,7 @@ LOGITS = arrays(np.float64, st.tuples(st.integers(1, 6), st.just(4)), elements=s
 
 
 def fitted(rule, n_classes=4):
-    return type(rule)(**rule.settings()).fit(torch.zeros(n_classes, 2), torch.arange(n_classes))
+    return type(rule)(**rule.get_params()).fit(torch.zeros(n_classes, 2), torch.arange(n_classes))
 
 
 def knownness(rule, logits):
@@ -94,18 +94,18 @@ def test_calibration_finds_the_temperature_and_leaves_the_knownness(rule):
     before = rule.score(z, evidence)[1]
     assert rule.calibrate(z, y, evidence).temperature == pytest.approx(3.0, rel=0.1)
     assert torch.equal(rule.score(z, evidence)[1], before)
-    assert type(rule)(**rule.settings()).temperature == 1.0
+    assert type(rule)(**rule.get_params()).temperature == 1.0
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_state_and_settings_bring_a_rule_back(rule):
     logits = some_logits()
     evidence, z = {"logits": logits}, torch.zeros(len(logits), 2)
-    copy = type(rule)(**rule.settings()).restore(fitted(rule).state())
+    copy = type(rule)(**rule.get_params()).restore(fitted(rule).state())
     assert copy.n_classes_ == 4
     assert torch.equal(copy.score(z, evidence)[1], fitted(rule).score(z, evidence)[1])
     assert all(isinstance(value, torch.Tensor) for value in fitted(rule).state().values())
-    assert not hasattr(type(rule)(**rule.settings()), "n_classes_")
+    assert not hasattr(type(rule)(**rule.get_params()), "n_classes_")
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -116,7 +116,7 @@ def test_a_rule_says_what_it_cannot_work_with(rule):
         fitted(rule, 1)
     with pytest.raises(ValueError, match="every class has at least one"):
         rule.check([1, 0])
-    with pytest.raises(ValueError, match="needs the evidence logits, which is not to be had here"):
+    with pytest.raises(ValueError, match="needs the evidence logits, which is not provided by this model"):
         fitted(rule).score(torch.zeros(3, 2), {"deviance": torch.zeros(3)})
     with pytest.raises(ValueError, match=r"has shape \(3, 5\), but .* was fitted on 4 classes: give logits of shape"):
         fitted(rule).score(torch.zeros(3, 2), {"logits": torch.zeros(3, 5)})
@@ -125,4 +125,4 @@ def test_a_rule_says_what_it_cannot_work_with(rule):
 @pytest.mark.parametrize("t", [0.0, -1.0, float("inf"), float("nan")])
 def test_an_energy_needs_a_temperature_above_zero(t):
     with pytest.raises(ValueError, match=r"energy_temperature=.* does not work: give a number above 0"):
-        Energy(t)
+        Energy(t).fit(torch.zeros(2, 1), torch.tensor([0, 1]))

@@ -220,9 +220,9 @@ def test_openmax_revises_all_logits_where_there_are_fewer_than_alpha():
 def test_settings_and_state_make_the_rule_again(rule):
     z, y = clusters()
     rule.fit(z, y)
-    again = type(rule)(**rule.settings())
+    again = type(rule)(**rule.get_params())
     assert not hasattr(again, "means_")
-    assert again.settings() == rule.settings()
+    assert again.get_params() == rule.get_params()
     again = again.restore(rule.state())
     evidence = {"logits": logits_for(z)}
     for ours, theirs in zip(rule.evaluate(z, evidence), again.evaluate(z, evidence), strict=True):
@@ -244,9 +244,9 @@ def test_fitted_numbers_are_those_of_the_fit_alone():
 
 def test_mistakes_are_refused_with_a_sentence():
     with pytest.raises(ValueError, match="tail_size=2 does not work: a Weibull distribution needs the largest 3"):
-        Weibull(tail_size=2)
+        Weibull(tail_size=2).fit(*clusters())
     with pytest.raises(ValueError, match="alpha=0 does not work: OpenMax revises the largest logit at least"):
-        OpenMax(alpha=0)
+        OpenMax(alpha=0).check([1, 1])
     z, y = clusters()
     rule = OpenMax().fit(z, y)
     with pytest.raises(ValueError, match="needs the evidence logits"):

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from knownot.data import Batch, InMemoryBatches
 from knownot.modules import Loss
-from knownot.training import TrainingSettings, train
+from knownot.training import TrainingPlan, train
 
 
 class Recording(nn.Module):
@@ -45,7 +45,7 @@ def main(folder: Path, kind: str) -> None:
             return InMemoryBatches(x, y, 7, shuffle=True)
         return DataLoader(TensorDataset(x, y), batch_size=7, shuffle=True)
 
-    settings = TrainingSettings(3, learning_rate=0.05, seed=0, accelerator="cpu", devices=2)
+    settings = TrainingPlan(3, learning_rate=0.05, seed=0, accelerator="cpu", devices=2)
     module = Recording()
     history = train(module, batches(), InMemoryBatches(x, y, 10), settings)
 

@@ -10,7 +10,7 @@ import torch
 
 from knownot.data import InMemoryBatches
 from knownot.modules import OpenGMVAE
-from knownot.training import TrainingSettings, train
+from knownot.training import TrainingPlan, train
 
 lightning.fabric.connector._IS_INTERACTIVE = True
 
@@ -21,7 +21,7 @@ def main() -> None:
     batches = InMemoryBatches(torch.rand(64, 4), torch.arange(64) % 2, 8)
     module = OpenGMVAE((4,), n_classes=2, latent_dim=2, likelihood="gaussian", hidden=(8,))
     before = [p.detach().clone() for p in module.parameters()]
-    history = train(module, batches, settings=TrainingSettings(2, devices=2, accelerator="cpu", seed=0))
+    history = train(module, batches, plan=TrainingPlan(2, devices=2, accelerator="cpu", seed=0))
     assert (len(history), history.stopped) == (2, "finished")
     assert not module.training
     changed = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]

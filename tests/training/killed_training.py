@@ -22,8 +22,8 @@ import torch
 
 from knownot.data import InMemoryBatches
 from knownot.modules import OpenGMVAE
-from knownot.training import TrainingSettings, train
-from knownot.training.settings import Precision
+from knownot.training import TrainingPlan, train
+from knownot.training.plan import Precision
 
 EPOCHS = 6
 
@@ -35,7 +35,7 @@ def run(folder: Path, precision: Precision, outcome: Path) -> None:
     module = OpenGMVAE((1, 12, 12), 3, 2, latent_dim=3, hidden=(16,), blocks=((1, 6), (1, 8)))
     labels = torch.arange(300) % 3
     batches = InMemoryBatches(images[:250], labels[:250], 16, shuffle=True)
-    settings = TrainingSettings(EPOCHS, warmup_epochs=2, seed=0, accelerator="cpu", precision=precision)
+    settings = TrainingPlan(EPOCHS, warmup_epochs=2, seed=0, accelerator="cpu", precision=precision)
     train(
         module, batches, InMemoryBatches(images[250:], labels[250:], 50), settings, checkpoint_dir=folder, resume=True
     )

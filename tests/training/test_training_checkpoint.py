@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from knownot.training import TrainingSettings, train
+from knownot.training import TrainingPlan, train
 from knownot.training.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 
-SETTINGS = TrainingSettings(6, learning_rate=0.05, warmup_epochs=3, weight_decay=0.01, accelerator="cpu", seed=3)
+SETTINGS = TrainingPlan(6, learning_rate=0.05, warmup_epochs=3, weight_decay=0.01, accelerator="cpu", seed=3)
 
 
 class StopError(Exception):
@@ -33,9 +33,9 @@ def equal(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def begin(module, batches, folder, settings=SETTINGS, epochs=3, validation=None):
+def begin(module, batches, folder, plan=SETTINGS, epochs=3, validation=None):
     with pytest.raises(StopError):
-        train(module, batches, validation, settings, checkpoint_dir=folder, on_epoch=stop_after(epochs))
+        train(module, batches, validation, plan, checkpoint_dir=folder, on_epoch=stop_after(epochs))
 
 
 @pytest.mark.parametrize("every", [1, 2])
@@ -57,9 +57,9 @@ def test_the_order_of_a_data_loader_is_resumed_too(make_line, tmp_path):
         return DataLoader(TensorDataset(x, (x.sum(1) > 0).long()), batch_size=6, shuffle=True)
 
     whole, resumed = make_line(), make_line()
-    train(whole, loader(), settings=SETTINGS)
+    train(whole, loader(), plan=SETTINGS)
     begin(make_line(), loader(), tmp_path)
-    train(resumed, loader(), settings=SETTINGS, checkpoint_dir=tmp_path, resume=True)
+    train(resumed, loader(), plan=SETTINGS, checkpoint_dir=tmp_path, resume=True)
     assert equal(whole, resumed)
 
 
@@ -86,9 +86,9 @@ def test_a_finished_training_returns_at_once_with_its_weights(make_line, make_ba
 def test_a_constant_schedule_may_be_prolonged(make_line, make_batches, tmp_path):
     long = replace(SETTINGS, schedule="constant")
     whole, resumed = make_line(), make_line()
-    train(whole, make_batches(), settings=long)
-    train(make_line(), make_batches(), settings=replace(long, max_epochs=4), checkpoint_dir=tmp_path)
-    history = train(resumed, make_batches(), settings=long, checkpoint_dir=tmp_path, resume=True)
+    train(whole, make_batches(), plan=long)
+    train(make_line(), make_batches(), plan=replace(long, max_epochs=4), checkpoint_dir=tmp_path)
+    history = train(resumed, make_batches(), plan=long, checkpoint_dir=tmp_path, resume=True)
     assert (len(history), history.stopped) == (6, "finished")
     assert equal(whole, resumed)
 
@@ -100,14 +100,14 @@ def test_without_a_seed_the_checkpoint_has_it(make_line, make_batches, tmp_path)
     assert content is not None
     seed = content["history"]["seed"]
     resumed, whole = make_line(), make_line()
-    history = train(resumed, make_batches(), settings=settings, checkpoint_dir=tmp_path, resume=True)
-    train(whole, make_batches(), settings=replace(settings, seed=seed))
+    history = train(resumed, make_batches(), plan=settings, checkpoint_dir=tmp_path, resume=True)
+    train(whole, make_batches(), plan=replace(settings, seed=seed))
     assert history.seed == seed
     assert equal(whole, resumed)
 
 
 def test_resume_without_a_checkpoint_begins(make_line, make_batches, tmp_path):
-    history = train(make_line(), make_batches(), settings=SETTINGS, checkpoint_dir=tmp_path / "new", resume=True)
+    history = train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path / "new", resume=True)
     assert len(history) == 6
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["checkpoint.pt"]
 
@@ -122,21 +122,21 @@ def test_resume_without_a_checkpoint_begins(make_line, make_batches, tmp_path):
     ],
 )
 def test_other_settings_are_refused(make_line, make_batches, tmp_path, change, message):
-    train(make_line(), make_batches(), settings=SETTINGS, checkpoint_dir=tmp_path)
+    train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match=message) as caught:
-        train(make_line(), make_batches(), settings=replace(SETTINGS, **change), checkpoint_dir=tmp_path, resume=True)
+        train(make_line(), make_batches(), plan=replace(SETTINGS, **change), checkpoint_dir=tmp_path, resume=True)
     assert "or start anew with resume=False" in str(caught.value)
 
 
 def test_other_data_and_other_modules_are_refused(make_line, make_batches, tmp_path):
-    train(make_line(), make_batches(), settings=SETTINGS, checkpoint_dir=tmp_path)
+    train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match="it has steps_per_epoch = 7, this training 8"):
-        train(make_line(), make_batches(60), settings=SETTINGS, checkpoint_dir=tmp_path, resume=True)
+        train(make_line(), make_batches(60), plan=SETTINGS, checkpoint_dir=tmp_path, resume=True)
     other = make_line()
     other.linear = torch.nn.Linear(3, 2)
     before = other.linear.weight.detach().clone()
     with pytest.raises(ValueError, match=r"the weights linear.weight = \[1, 3\], this training \[2, 3\]"):
-        train(other, make_batches(), settings=SETTINGS, checkpoint_dir=tmp_path, resume=True)
+        train(other, make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path, resume=True)
     assert torch.equal(other.linear.weight, before)
 
 
@@ -146,6 +146,7 @@ def test_a_damaged_foreign_or_newer_file_is_refused(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"cannot be read as a checkpoint.*Remove it, or name another"):
         read_checkpoint(tmp_path)
+    path.unlink()
     torch.save({"something": "else"}, path)
     with pytest.raises(ValueError, match="is no checkpoint of a training"):
         read_checkpoint(tmp_path)
@@ -167,7 +168,7 @@ def test_loading_runs_no_code(tmp_path):
 
 def test_resume_needs_a_folder(make_line, make_batches):
     with pytest.raises(ValueError, match="resume=True needs a checkpoint_dir"):
-        train(make_line(), make_batches(), settings=SETTINGS, resume=True)
+        train(make_line(), make_batches(), plan=SETTINGS, resume=True)
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ from torch import nn
 
 from knownot.data import Batch
 from knownot.modules import Loss
-from knownot.training import DivergenceError, TrainingSettings, train
+from knownot.training import DivergenceError, TrainingPlan, train
 from knownot.training.divergence import TermSums
 
-SETTINGS = TrainingSettings(4, schedule="constant", accelerator="cpu", seed=0)
+SETTINGS = TrainingPlan(4, schedule="constant", accelerator="cpu", seed=0)
 
 
 class Exploding(nn.Module):
@@ -82,21 +82,21 @@ def test_the_checkpoint_is_of_a_good_epoch_and_can_be_resumed(make_batches, tmp_
 
 def test_means_are_over_samples_and_the_first_term_to_leave_is_blamed():
     sums = TermSums(torch.device("cpu"))
-    sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 2.0, 3.0]), "b": torch.zeros(3)})
-    sums.add(torch.tensor(5.0), {"a": torch.tensor([6.0]), "b": torch.ones(1)})
+    sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 2.0, 3.0]), "b": torch.zeros(3)}, 3)
+    sums.add(torch.tensor(5.0), {"a": torch.tensor([6.0]), "b": torch.ones(1)}, 1)
     assert sums.read().means == {"a": 3.0, "b": 0.25, "total": 2.0}
     assert sums.read().culprits == ()
     inf = torch.tensor([torch.inf])
-    sums.add(torch.tensor(torch.inf), {"a": torch.ones(1), "b": inf})
-    sums.add(torch.tensor(torch.nan), {"a": inf, "b": -inf})
+    sums.add(torch.tensor(torch.inf), {"a": torch.ones(1), "b": inf}, 1)
+    sums.add(torch.tensor(torch.nan), {"a": inf, "b": -inf}, 1)
     found = sums.read()
     assert (found.culprits, found.step) == (("b",), 3)
 
 
 def test_processes_are_added_up_and_the_earliest_is_blamed():
     sums = TermSums(torch.device("cpu"))
-    sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 3.0])})
-    sums.add(torch.tensor(2.0), {"a": torch.tensor([2.0, 2.0])})
+    sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 3.0])}, 2)
+    sums.add(torch.tensor(2.0), {"a": torch.tensor([2.0, 2.0])}, 2)
 
     def gather(values):
         other = values.clone()
@@ -115,7 +115,7 @@ def test_processes_are_added_up_and_the_earliest_is_blamed():
 
 def test_a_loss_without_terms_is_judged_by_its_total():
     sums = TermSums(torch.device("cpu"))
-    sums.add(torch.tensor(3.0), {})
+    sums.add(torch.tensor(3.0), {}, 4)
     assert sums.read().means == {"total": 3.0}
-    sums.add(torch.tensor(torch.nan), {})
+    sums.add(torch.tensor(torch.nan), {}, 4)
     assert sums.read().culprits == ("total",)

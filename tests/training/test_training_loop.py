@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from knownot.data import Batch
 from knownot.modules import Loss, OpenGMVAE
-from knownot.training import TrainingSettings, train
+from knownot.training import TrainingPlan, train
 from knownot.training.randomness import derived_seed
 from knownot.training.session import make_optimizer
 
@@ -48,9 +48,9 @@ def same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
 
 
 def test_the_loop_is_the_training_written_out_by_hand(make_line, make_batches):
-    settings = TrainingSettings(max_epochs=3, learning_rate=0.05, gradient_clip=0.5, warmup_epochs=2, **CPU)
+    settings = TrainingPlan(max_epochs=3, learning_rate=0.05, gradient_clip=0.5, warmup_epochs=2, **CPU)
     module, data = make_line(), make_batches()
-    history = train(module, data, settings=settings)
+    history = train(module, data, plan=settings)
 
     twin = make_line()
     optimizer = torch.optim.Adam(twin.parameters(), fused=True)
@@ -83,8 +83,8 @@ def test_the_loop_is_the_training_written_out_by_hand(make_line, make_batches):
 
 def test_it_learns_a_line(make_line, make_batches):
     module, validation = make_line(), make_batches(seed=1)
-    untrained = train(make_line(), make_batches(), validation, TrainingSettings(1, learning_rate=1e-30, **CPU))
-    history = train(module, make_batches(), validation, TrainingSettings(30, learning_rate=0.05, **CPU))
+    untrained = train(make_line(), make_batches(), validation, TrainingPlan(1, learning_rate=1e-30, **CPU))
+    history = train(module, make_batches(), validation, TrainingPlan(30, learning_rate=0.05, **CPU))
     before, after = untrained.losses("validation")[0], history.losses("validation")[-1]
     assert before is not None
     assert after is not None
@@ -100,13 +100,13 @@ def test_same_seed_same_training_whatever_the_callers_random_numbers(make_line, 
         torch.manual_seed(other)
         np.random.seed(other)  # noqa: NPY002 - the global state is what must not matter
         torch_before, numpy_before = torch.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
-        train(module, make_batches(), settings=TrainingSettings(2, **CPU))
+        train(module, make_batches(), plan=TrainingPlan(2, **CPU))
         assert torch.equal(torch.get_rng_state(), torch_before)
         assert repr(np.random.get_state()) == numpy_before  # noqa: NPY002
         outcomes.append(weights(module))
     assert same(*outcomes)
     module = make_line()
-    train(module, make_batches(), settings=TrainingSettings(2, accelerator="cpu", seed=1))
+    train(module, make_batches(), plan=TrainingPlan(2, accelerator="cpu", seed=1))
     assert not same(weights(module), outcomes[0])
 
 
@@ -115,14 +115,14 @@ def test_without_a_seed_torch_decides(make_line, make_batches):
     for state in (3, 3, 4):
         module = make_line()
         torch.manual_seed(state)
-        seeds.append(train(module, make_batches(), settings=TrainingSettings(1, accelerator="cpu")).seed)
+        seeds.append(train(module, make_batches(), plan=TrainingPlan(1, accelerator="cpu")).seed)
     assert seeds[0] == seeds[1] != seeds[2]
 
 
 def test_validation_does_not_disturb_the_training_and_repeats_its_noise(make_line, make_batches):
-    settings = TrainingSettings(3, learning_rate=1e-30, **CPU)
+    settings = TrainingPlan(3, learning_rate=1e-30, **CPU)
     alone, watched = make_line(), make_line()
-    plain = train(alone, make_batches(), settings=settings)
+    plain = train(alone, make_batches(), plan=settings)
     history = train(watched, make_batches(), make_batches(seed=1), settings)
     assert plain.losses() == history.losses()
     # The weights hardly move, so the same noise gives the same loss.
@@ -135,7 +135,7 @@ def test_validation_is_at_full_divergence_during_the_warm_up(make_line, make_bat
         make_line(),
         make_batches(),
         make_batches(seed=1),
-        TrainingSettings(2, learning_rate=1e-30, warmup_epochs=2, **CPU),
+        TrainingPlan(2, learning_rate=1e-30, warmup_epochs=2, **CPU),
     )
     for record in history:
         values = record["validation"] or {}
@@ -145,9 +145,7 @@ def test_validation_is_at_full_divergence_during_the_warm_up(make_line, make_bat
 
 def test_the_best_weights_by_validation_loss_come_back(make_batches):
     module = Scripted([5.0, 3.0, 4.0, 6.0])
-    history = train(
-        module, make_batches(), [next(iter(make_batches()))], TrainingSettings(4, schedule="constant", **CPU)
-    )
+    history = train(module, make_batches(), [next(iter(make_batches()))], TrainingPlan(4, schedule="constant", **CPU))
     assert history.best is history[1]
     assert module.weight.item() == pytest.approx(2 * 7 * 1e-3, rel=1e-3)
     assert history.losses("validation") == [5.0, 3.0, 4.0, 6.0]
@@ -156,9 +154,9 @@ def test_the_best_weights_by_validation_loss_come_back(make_batches):
 def test_patience_does_not_count_during_the_warm_up(make_batches):
     one = [next(iter(make_batches()))]
     losses = [1.0] + [2.0] * 20
-    early = train(Scripted(losses), make_batches(), one, TrainingSettings(15, patience=3, **CPU))
+    early = train(Scripted(losses), make_batches(), one, TrainingPlan(15, patience=3, **CPU))
     assert (len(early), early.stopped, early.best_epoch) == (4, "early", 1)
-    warm = train(Scripted(losses), make_batches(), one, TrainingSettings(15, patience=3, warmup_epochs=5, **CPU))
+    warm = train(Scripted(losses), make_batches(), one, TrainingPlan(15, patience=3, warmup_epochs=5, **CPU))
     assert (len(warm), warm.stopped, warm.best_epoch) == (8, "early", 1)
 
 
@@ -167,7 +165,7 @@ def test_validates_when_asked_and_after_the_last_epoch(make_batches):
         Scripted([3.0, 2.0, 1.0]),
         make_batches(),
         [next(iter(make_batches()))],
-        TrainingSettings(5, validate_every=2, **CPU),
+        TrainingPlan(5, validate_every=2, **CPU),
     )
     assert history.losses("validation") == [None, 3.0, None, 2.0, 1.0]
 
@@ -179,7 +177,7 @@ def test_interrupt_keeps_the_best_weights_so_far(make_batches):
         if record["epoch"] == 3:
             raise KeyboardInterrupt
 
-    settings = TrainingSettings(4, schedule="constant", **CPU)
+    settings = TrainingPlan(4, schedule="constant", **CPU)
     history = train(module, make_batches(), [next(iter(make_batches()))], settings, on_epoch=stop)
     assert (history.stopped, len(history), history.best_epoch) == ("interrupted", 3, 2)
     assert module.weight.item() == pytest.approx(2 * 7 * 1e-3, rel=1e-3)
@@ -196,7 +194,7 @@ def test_interrupt_in_the_first_epoch_keeps_what_was_learnt(make_line, make_batc
         return original(batch, divergence_weight)
 
     module.loss = loss
-    history = train(module, make_batches(), settings=TrainingSettings(4, **CPU))
+    history = train(module, make_batches(), plan=TrainingPlan(4, **CPU))
     assert (history.stopped, len(history), history.best) == ("interrupted", 0, None)
     assert not same(weights(module), weights(make_line()))
 
@@ -207,7 +205,7 @@ def test_a_data_loader_of_pairs_does(make_line):
     outcomes = []
     for _ in range(2):
         module = make_line()
-        train(module, loader, settings=TrainingSettings(2, **CPU))
+        train(module, loader, plan=TrainingPlan(2, **CPU))
         outcomes.append(weights(module))
     assert same(*outcomes)
 
@@ -226,7 +224,7 @@ def test_precision_reaches_the_module_and_leaves_the_data_alone(make_batches, pr
             return Loss(out.float().mean(), {"out": out[:, 0].detach().float()})
 
     module = Looking()
-    history = train(module, make_batches(), make_batches(), TrainingSettings(1, precision=precision, **CPU))
+    history = train(module, make_batches(), make_batches(), TrainingPlan(1, precision=precision, **CPU))
     inside = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
     assert module.seen == {(inside, torch.float32, True), (inside, torch.float32, False)}
     assert history.precision == precision
@@ -244,20 +242,20 @@ def test_images_are_trained_channels_last_and_the_weights_come_back_contiguous()
         )
     )
     batches = [(torch.rand(6, 2, 8, 8), torch.arange(6) % 2)]
-    train(module, batches, settings=TrainingSettings(1, **CPU))
+    train(module, batches, plan=TrainingPlan(1, **CPU))
     assert seen == [[True, True]]
     assert all(p.is_contiguous() for p in module.parameters())
 
 
 def test_nothing_is_printed(make_line, make_batches, capfd):
-    train(make_line(), make_batches(), make_batches(), TrainingSettings(2, precision="bf16-mixed", **CPU))
+    train(make_line(), make_batches(), make_batches(), TrainingPlan(2, precision="bf16-mixed", **CPU))
     assert capfd.readouterr() == ("", "")
 
 
 def test_weight_decay_takes_adamw():
     parameters = [nn.Parameter(torch.ones(2))]
-    assert type(make_optimizer(parameters, TrainingSettings(weight_decay=0.1))) is torch.optim.AdamW
-    assert type(make_optimizer(parameters, TrainingSettings())) is torch.optim.Adam
+    assert type(make_optimizer(parameters, TrainingPlan(weight_decay=0.1))) is torch.optim.AdamW
+    assert type(make_optimizer(parameters, TrainingPlan())) is torch.optim.Adam
 
 
 def test_import_leaves_lightning_and_rich_alone():
@@ -267,7 +265,7 @@ def test_import_leaves_lightning_and_rich_alone():
 
 def test_patience_needs_validation(make_line, make_batches):
     with pytest.raises(ValueError, match="patience=3 needs validation_batches"):
-        train(make_line(), make_batches(), settings=TrainingSettings(2, patience=3, **CPU))
+        train(make_line(), make_batches(), plan=TrainingPlan(2, patience=3, **CPU))
 
 
 def test_a_batch_more_or_less_terms_is_refused(make_batches):
@@ -277,22 +275,22 @@ def test_a_batch_more_or_less_terms_is_refused(make_batches):
             return loss if len(batch.x) == 8 else Loss(loss.total, {"other": loss.terms["part"]})
 
     with pytest.raises(ValueError, match=r"terms \('other', 'total'\).*before it had \('part', 'total'\)"):
-        train(Moody([]), make_batches(), settings=TrainingSettings(1, **CPU))
+        train(Moody([]), make_batches(), plan=TrainingPlan(1, **CPU))
 
 
 def test_time_runs_out_after_an_epoch_and_the_checkpoint_goes_on_to_the_same_end(make_line, make_batches, tmp_path):
     whole, parts = make_line(), make_line()
-    train(whole, make_batches(), settings=TrainingSettings(max_epochs=4, seed=3))
+    train(whole, make_batches(), plan=TrainingPlan(max_epochs=4, seed=3))
     rounds = []
     for _ in range(4):
-        settings = TrainingSettings(max_epochs=4, seed=3, max_time=1e-9)
-        rounds.append(train(parts, make_batches(), settings=settings, checkpoint_dir=tmp_path, resume=True))
+        settings = TrainingPlan(max_epochs=4, seed=3, max_time=1e-9)
+        rounds.append(train(parts, make_batches(), plan=settings, checkpoint_dir=tmp_path, resume=True))
     assert [len(history) for history in rounds] == [1, 2, 3, 4]
     assert [history.stopped for history in rounds] == ["time", "time", "time", "finished"]
     assert same(weights(whole), weights(parts))
 
 
 def test_time_that_is_enough_changes_nothing(make_line, make_batches):
-    history = train(make_line(), make_batches(), settings=TrainingSettings(max_epochs=2, seed=3, max_time=600.0))
+    history = train(make_line(), make_batches(), plan=TrainingPlan(max_epochs=2, seed=3, max_time=600.0))
     assert history.stopped == "finished"
     assert len(history) == 2

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from knownot.training import History, TrainingSettings, progress, train
+from knownot.training import History, TrainingPlan, progress, train
 from knownot.training.progress import Display, duration, summary
 
 
@@ -35,7 +35,7 @@ def clock(monkeypatch):
 def test_the_bar_shows_epoch_terms_validation_and_time_left(clock):
     history = History()
     console = terminal()
-    display = Display(history, TrainingSettings(max_epochs=4, warmup_epochs=1), 10, console)
+    display = Display(history, TrainingPlan(max_epochs=4, warmup_epochs=1), 10, console)
     console.print(display.render())
     first = console.export_text()
     assert "epoch 1/4 (warm-up)" in first
@@ -56,7 +56,7 @@ def test_the_bar_shows_epoch_terms_validation_and_time_left(clock):
 
 def test_a_narrow_terminal_is_not_overrun(clock):
     console = terminal(width=58)
-    display = Display(History(), TrainingSettings(max_epochs=100, warmup_epochs=1, patience=3), 10, console)
+    display = Display(History(), TrainingPlan(max_epochs=100, warmup_epochs=1, patience=3), 10, console)
     display.step()
     clock[0] = 8.0
     console.print(display.render())
@@ -66,7 +66,7 @@ def test_a_narrow_terminal_is_not_overrun(clock):
 
 
 def test_without_a_terminal_there_are_some_lines(make_line, make_batches, capsys):
-    settings = TrainingSettings(20, accelerator="cpu", seed=0)
+    settings = TrainingPlan(20, accelerator="cpu", seed=0)
     train(make_line(), make_batches(), make_batches(seed=1), settings, progress=True)
     out, err = capsys.readouterr()
     lines = err.splitlines()
@@ -82,7 +82,7 @@ def test_on_a_terminal_the_last_line_says_how_it_ended(make_line, make_batches, 
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    train(make_line(), make_batches(), settings=TrainingSettings(2, accelerator="cpu", seed=0), progress=True)
+    train(make_line(), make_batches(), plan=TrainingPlan(2, accelerator="cpu", seed=0), progress=True)
     text = stream.getvalue()
     assert "epoch 2/2" in text
     assert "100 %" in text

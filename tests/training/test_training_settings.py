@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset, TensorDataset
 
 from knownot.data import Batch, InMemoryBatches
-from knownot.training import TrainingSettings, choose_accelerator, choose_precision, precision, train
+from knownot.training import TrainingPlan, choose_accelerator, choose_precision, precision, train
 from knownot.training.feeding import Feed
 from knownot.training.schedule import divergence_weight_at, learning_rate_at
 
@@ -35,12 +35,12 @@ CPU = torch.device("cpu")
 )
 def test_settings_out_of_range_are_refused(setting, needed):
     with pytest.raises(ValueError) as caught:
-        TrainingSettings(**setting)
+        TrainingPlan(**setting)
     assert str(caught.value).startswith(needed)
 
 
 def test_the_cosine_rises_falls_and_nearly_vanishes():
-    settings = TrainingSettings(learning_rate=0.1)
+    settings = TrainingPlan(learning_rate=0.1)
     rates = [learning_rate_at(step, 1000, settings) for step in range(1000)]
     assert rates[:20] == pytest.approx([0.1 * (k + 1) / 20 for k in range(20)])
     assert max(rates) == rates[19] == 0.1
@@ -51,11 +51,11 @@ def test_the_cosine_rises_falls_and_nearly_vanishes():
 
 
 def test_one_step_in_all_is_taken_at_the_full_rate():
-    assert learning_rate_at(0, 1, TrainingSettings(learning_rate=0.1)) == 0.1
+    assert learning_rate_at(0, 1, TrainingPlan(learning_rate=0.1)) == 0.1
 
 
 def test_constant_rate_and_no_warm_up():
-    settings = TrainingSettings(learning_rate=0.1, schedule="constant")
+    settings = TrainingPlan(learning_rate=0.1, schedule="constant")
     assert {learning_rate_at(step, 100, settings) for step in range(100)} == {0.1}
     assert divergence_weight_at(0, 10, settings) == 1.0
 
@@ -85,7 +85,7 @@ def test_precision_on_cuda(monkeypatch, supported, expected):
 def test_an_accelerator_that_is_not_there_is_refused(monkeypatch, make_line, make_batches):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"accelerator='cuda' is not on this machine, which has .*'cpu': use one"):
-        train(make_line(), make_batches(), settings=TrainingSettings(1, accelerator="cuda"))
+        train(make_line(), make_batches(), plan=TrainingPlan(1, accelerator="cuda"))
 
 
 def test_a_feed_gives_batches_whatever_comes():

@@ -295,3 +295,30 @@ def _refuse_mixed_labels(labels: np.ndarray) -> None:
         raise ValueError(
             "y mixes strings with other labels: make all of them strings, as in [str(label) for label in y]."
         )
+
+
+def label_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Positions of labels among classes, by value, whatever the order of the classes.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (N,)
+    classes : ndarray, shape (C,)
+        Each of them once.
+
+    Returns
+    -------
+    ndarray, shape (N,), int64
+        -1 for what is none of the classes.
+
+    Examples
+    --------
+    >>> label_codes(np.array(["cat", "emu", "ant"]), np.array(["cat", "ant"])).tolist()
+    [0, -1, 1]
+    """
+    labels, classes = np.asarray(labels), np.asarray(classes)
+    if not len(classes) or (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        return np.full(len(labels), -1, dtype=np.int64)
+    order = np.argsort(classes, kind="stable")
+    place = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
+    return np.where(classes[place] == labels, place, -1).astype(np.int64)

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
-from knownot.estimators.base import OpenSetClassifier
+from knownot.estimators.base import Estimator
+from knownot.estimators.clustering import Clusterer
 from knownot.estimators.crosr import CROSRClassifier
-from knownot.estimators.gmvae import PAPER_SETTINGS, GMVAEClassifier
-from knownot.estimators.persistence import unpack
-from knownot.estimators.saving import load_model
+from knownot.estimators.density import DensityEstimator
+from knownot.estimators.embedding import EmbeddingClassifier
+from knownot.estimators.gmvae import GMVAEClassifier
+from knownot.estimators.mixture import GaussianMixtureClusterer, GaussianMixtureDensity
+from knownot.estimators.neural import NeuralEstimator
+from knownot.estimators.persistence import load
+from knownot.estimators.rejection import RejectingClassifier
 from knownot.estimators.softmax import SoftmaxClassifier
 from knownot.estimators.subcluster_study import SubclusterStudy
 from knownot.estimators.subclusters import subcluster_curves
-
-_ESTIMATORS: dict[str, type[OpenSetClassifier]] = {
-    cls.__name__: cls for cls in (GMVAEClassifier, CROSRClassifier, SoftmaxClassifier)
-}
-
-
-def load(path: str | os.PathLike[str]) -> OpenSetClassifier:
-    """Read an estimator that ``save`` wrote; it is on the CPU and predicts as before.
-
-    Parameters
-    ----------
-    path : path
-        A ``.safetensors`` file. Nothing in it is executed.
-
-    Returns
-    -------
-    OpenSetClassifier
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, truncated, of another kind, or of a newer format.
-    """
-    tensors, config = load_model(path)
-    name = config["estimator"]
-    if name not in _ESTIMATORS:
-        raise ValueError(f"{path} holds a {name}, which this knownot does not have: update knownot.")
-    try:
-        return unpack(_ESTIMATORS[name], tensors, config)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold a whole {name} ({error}): save it again.") from error
-
+from knownot.estimators.thresholding import Thresholded
 
 __all__ = [
-    "PAPER_SETTINGS",
     "CROSRClassifier",
+    "Clusterer",
+    "DensityEstimator",
+    "EmbeddingClassifier",
+    "Estimator",
     "GMVAEClassifier",
-    "OpenSetClassifier",
+    "GaussianMixtureClusterer",
+    "GaussianMixtureDensity",
+    "NeuralEstimator",
+    "RejectingClassifier",
     "SoftmaxClassifier",
     "SubclusterStudy",
+    "Thresholded",
     "load",
     "subcluster_curves",
 ]
+
+_MOVED = {
+    "PAPER_SETTINGS": "it is now knownot.experiments.open_gmvae.PAPER_SETTINGS",
+    "OpenSetClassifier": "it is now RejectingClassifier, and NeuralEstimator for what has a network",
+}
+
+
+def __getattr__(name: str) -> Any:
+    moved = f": {_MOVED[name]}" if name in _MOVED else ""
+    raise AttributeError(f"module 'knownot.estimators' has no attribute {name!r}{moved}.")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from knownot.estimators.base import OpenSetClassifier
+from knownot.estimators.neural import NeuralEstimator
+from knownot.estimators.rejection import RejectingClassifier
 from knownot.modules.crosr import CROSR
 from knownot.networks.conv import Blocks
 from knownot.networks.reconstruction import CROSR_CIFAR, CROSR_MNIST
 from knownot.rules import Rule
+from knownot.training import TrainingSettings
 
 _SMALL: dict[str, Any] = {"blocks": ((1, 32), (1, 64)), "hidden": (256,), "top": ()}
 _TABLE: dict[str, Any] = {"blocks": ((1, 128), (1, 128)), "hidden": (), "top": ()}
@@ -20,7 +21,7 @@ _ARCHITECTURES: dict[str, dict[str, Any]] = {"mnist": CROSR_MNIST, "cifar": CROS
 _COLOUR_FROM = 32
 
 
-class CROSRClassifier(OpenSetClassifier):
+class CROSRClassifier(RejectingClassifier, NeuralEstimator):
     """Open-set classifier that learns to classify and to reconstruct with one network (CROSR).
 
     A softmax classifier keeps at every stage a few numbers from which the input is
@@ -86,18 +87,9 @@ class CROSRClassifier(OpenSetClassifier):
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        max_time: float | None = None,
         validation_fraction: float = 0.2,
+        training: TrainingSettings | None = None,
         accelerator: str = "auto",
-        devices: int = 1,
-        num_nodes: int = 1,
-        precision: str = "auto",
-        checkpoint_dir: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
-        resume: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -111,18 +103,9 @@ class CROSRClassifier(OpenSetClassifier):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.max_time = max_time
         self.validation_fraction = validation_fraction
+        self.training = training
         self.accelerator = accelerator
-        self.devices = devices
-        self.num_nodes = num_nodes
-        self.precision = precision
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
         self.random_state = random_state
         self.verbose = verbose
 

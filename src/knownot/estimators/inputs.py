@@ -19,8 +19,11 @@ from knownot.data import check_finite, image_tensor
 # that a row's result does not depend, not even in its last bit, on the rows beside it.
 TABLE_CHUNK = 512
 IMAGE_CHUNK = 512
+Samples = Tensor | NDArray[Any]
 _HELD_AT_LEAST = 80
 _ABSURD = 1e6
+# What varies less than this share of its mean is rounding, not data. (Seconds since 1970 vary by 1e-9.)
+_CONSTANT = 1e-12
 
 
 def is_image_input(X: Any) -> bool:
@@ -28,7 +31,7 @@ def is_image_input(X: Any) -> bool:
     return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) in (3, 4)
 
 
-def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Tensor | NDArray[Any]:
+def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
     """Check a user's samples: images as (N, C, H, W), tables as an array (N, F) of any number type.
 
     Parameters
@@ -88,15 +91,15 @@ class Scaling:
     std: NDArray[np.float64] | None = None
 
     @classmethod
-    def fit(cls, X: Tensor | NDArray[Any]) -> Scaling:
+    def fit(cls, X: Samples) -> Scaling:
         """Mean and standard deviation of each column; constant columns keep their unit."""
         if isinstance(X, Tensor):
             return cls()
         mean = X.mean(0, dtype=np.float64)
         std = X.std(0, dtype=np.float64)
-        return cls(mean, np.where(std > 1e-9 * (np.abs(mean) + 1e-300), std, 1.0))
+        return cls(mean, np.where(std > _CONSTANT * (np.abs(mean) + 1e-300), std, 1.0))
 
-    def apply(self, X: Tensor | NDArray[Any]) -> Tensor:
+    def apply(self, X: Samples) -> Tensor:
         """Samples as the module takes them: images unchanged, tables standardised, float32."""
         if isinstance(X, Tensor):
             return X
@@ -108,6 +111,19 @@ class Scaling:
         np.clip(standard, -_ABSURD, _ABSURD, out=standard)
         return torch.from_numpy(standard.astype(np.float32))
 
+    @property
+    def log_determinant(self) -> float:
+        """Log of the factor by which the scaling changes volumes: what a log-density of scaled rows gains.
+
+        log p(X) = log p(scaled X) + ``log_determinant``, in the user's units; 0 for images.
+
+        Examples
+        --------
+        >>> round(Scaling(np.zeros(2), np.array([2.0, 5.0])).log_determinant, 4)
+        -2.3026
+        """
+        return 0.0 if self.std is None else -float(np.log(self.std).sum())
+
     def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
         """Back to the user's units: tables (N, F), images (N, H, W, C) in [0, 1]."""
         if self.mean is None or self.std is None:
@@ -115,7 +131,16 @@ class Scaling:
         return np.asarray(x.double().cpu().numpy() * self.std + self.mean)
 
 
-def chunks(X: Tensor | NDArray[Any], scaling: Scaling, device: torch.device) -> Iterator[tuple[Tensor, int]]:
+def refuse_too_few(samples: Samples) -> None:
+    """Refuse so few samples that nothing could be held out."""
+    if len(samples) < 4:
+        raise ValueError(
+            f"X holds {len(samples)} samples (n_samples={len(samples)}): give at least 4, two to learn from and two to "
+            "hold out."
+        )
+
+
+def chunks(X: Samples, scaling: Scaling, device: torch.device) -> Iterator[tuple[Tensor, int]]:
     """Samples on the device, piece by piece, each with the number of true rows in it."""
     if isinstance(X, Tensor):
         for images in X.split(IMAGE_CHUNK):
@@ -149,12 +174,19 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
     -------
     list of three ndarrays of indices
 
+    Raises
+    ------
+    ValueError
+        If ``fraction`` is out of its range.
+
     Examples
     --------
     >>> parts = hold_out(np.array([0] * 500 + [1] * 500), 0.2, np.random.RandomState(0))
     >>> [len(part) for part in parts]
     [800, 100, 100]
     """
+    if not 0.0 < fraction <= 0.5:
+        raise ValueError(f"validation_fraction={fraction!r} does not work: give a share above 0 and at most 0.5.")
     shuffled = random.permutation(len(y))
     # Every n-th of the samples in order of class is a sample with the classes in proportion.
     order = shuffled[np.argsort(y[shuffled], kind="stable")]

@@ -1,35 +1,153 @@
-"""A fitted estimator as tensors and a configuration, and the way back."""
+"""A fitted estimator as tensors and facts, in one file, and the way back.
+
+Each mixin of an estimator writes what it fitted (``_pack``) and restores it (``_restore``); this file knows what
+all have in common: parameters, the class by its name in the catalogue, and the file.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from knownot.estimators.inputs import Scaling
-from knownot.rules import RULE_NAMES, ConformalThreshold, Rule, make_rule
-from knownot.training import History
+from knownot.catalogue import ESTIMATORS, RULES, resolve
+from knownot.model_file import metadata, read_model_file, write_model_file
+from knownot.rules import Rule, make_rule
+from knownot.training import TrainingSettings
 from knownot.version import __version__
 
-if TYPE_CHECKING:
-    from knownot.estimators.base import OpenSetClassifier
+# Scores of calibration samples may be -inf: a sample that no class has any likelihood for.
+_MAY_BE_INFINITE = "threshold."
+
+
+@dataclass
+class Saved:
+    """What a file holds of an estimator.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+    facts : dict
+        Whatever else is fitted, as JSON can hold it.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+        """Add tensors under a common prefix."""
+        self.tensors |= {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors that were added under a prefix."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
+
+
+class Saveable(Protocol):
+    """An estimator that can be packed and restored."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+    def _pack(self, saved: Saved) -> None: ...
+
+    def _restore(self, saved: Saved) -> None: ...
+
+
+def save(estimator: Saveable, path: str | os.PathLike[str]) -> Path:
+    """Write a fitted estimator to one file; see :meth:`knownot.estimators.base.Estimator.save`."""
+    name = type(estimator).__name__
+    if name not in ESTIMATORS or resolve(ESTIMATORS[name]) is not type(estimator):
+        raise ValueError(
+            f"{name} is not one of knownot's own estimators, so that a saved model could not be loaded elsewhere: save "
+            "an estimator of the class it was derived from."
+        )
+    saved = Saved()
+    estimator._pack(saved)
+    refuse_infinite(saved.tensors, "the fitted model", "it was not saved; fit it again, with a smaller learning_rate")
+    config = {
+        "estimator": name,
+        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        **saved.facts,
+        "knownot": __version__,
+        "torch": str(torch.__version__),
+        "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.tensors.items()}
+    return write_model_file(path, save_tensors(tensors, metadata=metadata(config)))
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read an estimator that ``save`` wrote; it is on the CPU and predicts as before.
+
+    The file is read once, as a whole, and its checksum compared, so that it may be overwritten meanwhile or
+    afterwards.
+
+    Parameters
+    ----------
+    path : path
+        A ``.safetensors`` file. Nothing in it is executed.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, of another kind, or of a newer format.
+    """
+    file = read_model_file(path)
+    name = file.config["estimator"]
+    if name not in ESTIMATORS:
+        raise ValueError(f"{path} holds a {name}, which this knownot does not have: update knownot.")
+    try:
+        saved = Saved(load_tensors(file.content), file.config)
+        refuse_infinite(saved.tensors, str(path), "save it again from a model that was fitted well")
+        parameters = {name: _restored(value) for name, value in file.config["parameters"].items()}
+        estimator = resolve(ESTIMATORS[name])(**parameters)
+        estimator._restore(saved)
+        estimator.saved_ = file.config["saved"]
+    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{path} does not hold a whole {name} ({error}): save it again.") from error
+    return estimator
+
+
+def refuse_infinite(tensors: Mapping[str, Tensor], where: str, remedy: str) -> None:
+    """Refuse weights that are infinite or NaN.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not name.startswith(_MAY_BE_INFINITE) and not torch.isfinite(tensor).all():
+            raise ValueError(f"{where} holds infinite or NaN values in {name!r}: {remedy}.")
 
 
 def _plain(value: Any) -> Any:
     """A parameter as JSON can hold it."""
     if isinstance(value, Rule):
         # A subclass goes by its parent's name, unless it has one of its own.
-        if value.name not in RULE_NAMES or type(make_rule(value.name)) is not type(value):
+        if value.name not in RULES or resolve(RULES[value.name]) is not type(value):
             raise ValueError(
                 f"the rule {type(value).__name__} is not one of knownot's own, so that a saved model could not be "
-                f"loaded elsewhere: use one of {', '.join(map(repr, RULE_NAMES))}."
+                f"loaded elsewhere: use one of {', '.join(map(repr, RULES))}."
             )
-        return {"rule": value.name, "settings": [[name, _plain(v)] for name, v in value.settings().items()]}
+        return {"rule": value.name, "settings": _pairs(value)}
+    if isinstance(value, TrainingSettings):
+        return {"training": _pairs(value)}
     if isinstance(value, Mapping):
         return {"mapping": [[_plain(k), _plain(v)] for k, v in value.items()]}
     if isinstance(value, tuple | list | np.ndarray):
@@ -44,68 +162,15 @@ def _plain(value: Any) -> Any:
     return None
 
 
+def _pairs(value: Rule | TrainingSettings) -> list[list[Any]]:
+    return [[name, _plain(v)] for name, v in value.get_params(deep=False).items()]
+
+
 def _restored(value: Any) -> Any:
     if isinstance(value, dict) and "rule" in value:
         return make_rule(value["rule"], settings={name: _restored(v) for name, v in value["settings"]})
+    if isinstance(value, dict) and "training" in value:
+        return TrainingSettings(**{name: _restored(v) for name, v in value["training"]})
     if isinstance(value, dict):
         return {_restored(k): _restored(v) for k, v in value["mapping"]}
     return tuple(_restored(item) for item in value) if isinstance(value, list) else value
-
-
-def pack(estimator: OpenSetClassifier) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything that predicting needs, as named tensors and a configuration for JSON."""
-    tensors = {f"module.{name}": tensor for name, tensor in estimator.module_.state_dict().items()}
-    tensors |= {f"rule.{name}": tensor for name, tensor in estimator.rule_.state().items()}
-    tensors["threshold.scores"] = torch.from_numpy(estimator.threshold_.scores_)
-    tensors["threshold.offset"] = torch.tensor(estimator.offset_, dtype=torch.float64)
-    if estimator.scaling_.mean is not None and estimator.scaling_.std is not None:
-        tensors["scaling.mean"] = torch.from_numpy(estimator.scaling_.mean)
-        tensors["scaling.std"] = torch.from_numpy(estimator.scaling_.std)
-    config = {
-        "estimator": type(estimator).__name__,
-        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
-        "classes": estimator.classes_.tolist(),
-        "classes_dtype": estimator.classes_.dtype.str,
-        "input_shape": list(estimator.input_shape_),
-        "n_subclusters": list(estimator.n_subclusters_),
-        "latent_dim": estimator.module_.latent_dim,
-        "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist() or None,
-        "accept": estimator.accept_,
-        "temperature": estimator.rule_.temperature,
-        "history": estimator.history_.to_dict(),
-        "knownot": __version__,
-        "torch": str(torch.__version__),
-        "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
-    return tensors, config
-
-
-def unpack(cls: type[OpenSetClassifier], tensors: dict[str, Tensor], config: dict[str, Any]) -> OpenSetClassifier:
-    """Rebuild what :func:`pack` took apart, on the CPU."""
-
-    def group(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-    estimator = cls(**{name: _restored(value) for name, value in config["parameters"].items()})
-    estimator.classes_ = np.array(config["classes"], dtype=np.dtype(config["classes_dtype"]))
-    estimator.input_shape_ = tuple(config["input_shape"])
-    # Files of earlier versions hold no numbers found in the data.
-    estimator.n_subclusters_ = config.get("n_subclusters") or estimator._counts()
-    if len(estimator.input_shape_) == 1:
-        estimator.n_features_in_ = estimator.input_shape_[0]
-    if config["feature_names"]:
-        estimator.feature_names_in_ = np.array(config["feature_names"], dtype=object)
-    with torch.random.fork_rng(devices=[]):
-        estimator.module_ = estimator._make_module()
-    estimator.module_.load_state_dict(group("module."))
-    estimator.module_.eval()
-    estimator.rule_ = make_rule(estimator.rule, estimator.n_subclusters_).restore(group("rule."))
-    estimator.rule_.temperature = config["temperature"]
-    estimator.scaling_ = Scaling(**{name: t.numpy() for name, t in group("scaling.").items()})
-    estimator.accept_ = config["accept"]
-    estimator.threshold_ = ConformalThreshold(1.0 if estimator.accept_ is None else estimator.accept_)
-    estimator.threshold_.scores_ = tensors["threshold.scores"].numpy()
-    estimator.offset_ = estimator.threshold_.offset_ = float(tensors["threshold.offset"])
-    estimator.history_ = History.from_dict(config["history"])
-    estimator.saved_ = config["saved"]
-    return estimator

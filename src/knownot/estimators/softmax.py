@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from knownot.estimators.base import OpenSetClassifier
+from knownot.estimators.neural import NeuralEstimator
+from knownot.estimators.rejection import RejectingClassifier
 from knownot.modules.softmax import SoftmaxNet
 from knownot.networks.conv import Blocks
 from knownot.networks.sizes import default_sizes
 from knownot.rules import Rule
+from knownot.training import TrainingSettings
 
 
-class SoftmaxClassifier(OpenSetClassifier):
+class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     """Open-set classifier on a plain softmax network: the baseline to compare with.
 
     A network learns by cross-entropy to tell the known classes apart. A sample that excites none
@@ -74,18 +75,9 @@ class SoftmaxClassifier(OpenSetClassifier):
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        weight_decay: float = 0.0,
-        patience: int | None = None,
-        max_time: float | None = None,
         validation_fraction: float = 0.2,
+        training: TrainingSettings | None = None,
         accelerator: str = "auto",
-        devices: int = 1,
-        num_nodes: int = 1,
-        precision: str = "auto",
-        checkpoint_dir: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
-        resume: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -97,18 +89,9 @@ class SoftmaxClassifier(OpenSetClassifier):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.max_time = max_time
         self.validation_fraction = validation_fraction
+        self.training = training
         self.accelerator = accelerator
-        self.devices = devices
-        self.num_nodes = num_nodes
-        self.precision = precision
-        self.checkpoint_dir = checkpoint_dir
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
         self.random_state = random_state
         self.verbose = verbose
 

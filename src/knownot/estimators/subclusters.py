@@ -20,7 +20,7 @@ from knownot.data import InMemoryBatches, check_finite, image_tensor
 from knownot.estimators.inputs import Scaling, is_image_input
 from knownot.estimators.subcluster_study import SubclusterCurve, SubclusterStudy, valley
 from knownot.modules import OpenGMVAE
-from knownot.training import History, TrainingSettings, choose_accelerator, train
+from knownot.training import History, TrainingPlan, choose_accelerator, train
 
 _STEPS_WANTED = 1_000
 _FIRST_STEPS = 250
@@ -81,7 +81,7 @@ def subcluster_curves(
     module : mapping, optional
         Arguments of :class:`~knownot.modules.OpenGMVAE` but for shape, classes and subclusters.
     accelerator, precision : str
-        As in :class:`~knownot.training.TrainingSettings`.
+        As in :class:`~knownot.training.TrainingPlan`.
     random_state : int
 
     Returns
@@ -110,7 +110,7 @@ def subcluster_curves(
     part = np.random.default_rng(random_state).permutation(len(samples))[:max_samples]
     x = Scaling.fit(samples[part]).apply(samples[part])
     size = int(np.clip(len(x) // 16, 16, 128)) if batch_size is None else batch_size
-    settings = TrainingSettings(
+    plan = TrainingPlan(
         max_epochs=int(np.clip(round(_STEPS_WANTED * size / len(x)), 10, 100)) if max_epochs is None else max_epochs,
         learning_rate=(2e-3 if image else 5e-3) if learning_rate is None else learning_rate,
         seed=random_state,
@@ -119,7 +119,7 @@ def subcluster_curves(
     )
     arguments = {**_default_networks(tuple(x.shape[1:])), **(module or {})}
     wanted = (max_subclusters if curves else 0, stop_early)
-    return _study(x, arguments, settings, size, max_subclusters, wanted, n_init, cut)
+    return _study(x, arguments, plan, size, max_subclusters, wanted, n_init, cut)
 
 
 def choose_subclusters(
@@ -193,7 +193,7 @@ def _default_networks(shape: tuple[int, ...]) -> dict[str, Any]:
 def _study(
     x: Tensor,
     arguments: Mapping[str, Any],
-    settings: TrainingSettings,
+    plan: TrainingPlan,
     batch_size: int,
     max_subclusters: int,
     wanted: tuple[int, bool],
@@ -205,12 +205,12 @@ def _study(
     ``wanted`` says for how many K there shall be curves, and whether those beyond the number chosen
     and one more may be left out.
     """
-    seed, device = settings.seed or 0, choose_accelerator(settings.accelerator)
+    seed, device = plan.seed or 0, choose_accelerator(plan.accelerator)
     held = min(max(len(x) // 5, 8), 1_000)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     y = torch.zeros(len(x), dtype=torch.int64)
-    own, other = x[order[held:]], x[order[:held]]
-    batches = InMemoryBatches(own, y[held:], batch_size, shuffle=True, seed=seed, device=device)
+    learned, other = x[order[held:]], x[order[:held]]
+    batches = InMemoryBatches(learned, y[held:], batch_size, shuffle=True, seed=seed, device=device)
     measured = InMemoryBatches(other, y[:held], 512, device=device)
     shape = tuple(x.shape[1:])
 
@@ -220,17 +220,17 @@ def _study(
             torch.default_generator.manual_seed(seed + init)
             base = OpenGMVAE(shape, 1, 1, **arguments)
         # The weight of the divergences ends at a quarter, where clusters are not glued together yet.
-        epochs = max(round(_FIRST_STEPS * batch_size / len(own)), 2)
-        first = replace(settings, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
+        epochs = max(round(_FIRST_STEPS * batch_size / len(learned)), 2)
+        first = replace(plan, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
         train(base, batches, None, first)
-        starts.append((base, replace(settings, seed=seed + init)))
+        starts.append((base, replace(plan, seed=seed + init)))
 
     # No more subclusters than there are different samples to put them on.
-    seen = own[:2_000]
+    seen = learned[:2_000]
     most = min(max_subclusters, len(torch.unique(seen.flatten(1), dim=0)))
     codes = [_embedded(base, seen)[0] for base, _ in starts]
     valleys = [
-        float(np.mean([valley(z, _groups(z, k, plan.seed or 0)) for z, (_, plan) in zip(codes, starts, strict=True)]))
+        float(np.mean([valley(z, _groups(z, k, own.seed or 0)) for z, (_, own) in zip(codes, starts, strict=True)]))
         for k in range(2, most + 1)
     ]
     n_curves, stop_early = wanted
@@ -238,8 +238,8 @@ def _study(
         n_curves = min(n_curves, SubclusterStudy([], cut, valleys).n_subclusters + 1)
     curves = [
         [
-            _curve(k, train(_branch(base, k, arguments, seen, plan.seed or 0), batches, measured, plan))
-            for base, plan in starts
+            _curve(k, train(_branch(base, k, arguments, seen, own.seed or 0), batches, measured, own))
+            for base, own in starts
         ]
         for k in range(1, min(n_curves, most) + 1)
     ]

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from knownot.data import Batch
-from knownot.modules.base import Loss, OpenSetModule
+from knownot.modules.base import Loss, Module
 from knownot.networks.conv import Blocks
 from knownot.networks.reconstruction import HierarchicalReconstructionNet
 from knownot.probability import at_least_float32
 
 
-class CROSR(OpenSetModule):
+class CROSR(Module):
     """Classification-reconstruction learning on a deep hierarchical reconstruction net.
 
     loss = cross-entropy + weight · squared error of the reconstruction. The paper adds the two
@@ -75,14 +75,12 @@ class CROSR(OpenSetModule):
         self.reconstruction_weight = reconstruction_weight
         self.network = HierarchicalReconstructionNet(self.input_shape, n_classes, blocks, hidden, bottleneck_dim, top)
 
-    def loss(self, batch: Batch, divergence_weight: float = 1.0) -> Loss:
-        """Cross-entropy and weighted squared error; there is no divergence to warm up.
+    def loss(self, batch: Batch) -> Loss:
+        """Cross-entropy and weighted squared error.
 
         Parameters
         ----------
         batch : Batch
-        divergence_weight : float
-            Without effect.
 
         Returns
         -------

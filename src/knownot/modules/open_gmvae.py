@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from knownot.data import Batch
-from knownot.modules.base import Loss, OpenSetModule
+from knownot.modules.base import Loss, Module
 from knownot.networks import ConvDecoder, ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import (
@@ -55,7 +55,7 @@ class StyleEncoder(nn.Module):
         return mean, soft_bound(log_variance)
 
 
-class OpenGMVAE(OpenSetModule):
+class OpenGMVAE(Module):
     """Gaussian-mixture VAE whose prior is one mixture of subclusters for each known class.
 
     Parameters

@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from knownot.data import Batch
-from knownot.modules.base import Loss, OpenSetModule
+from knownot.modules.base import Loss, Module
 from knownot.networks import ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import at_least_float32
 
 
-class SoftmaxNet(OpenSetModule):
+class SoftmaxNet(Module):
     """Encoder with a linear classification layer, trained by cross-entropy.
 
     ``encoder`` is a :class:`~knownot.networks.ConvEncoder` for images and an
@@ -111,16 +111,14 @@ class SoftmaxNet(OpenSetModule):
             features = layer(features)
         return features
 
-    def loss(self, batch: Batch, divergence_weight: float = 1.0) -> Loss:
-        """Cross-entropy with smoothed labels; there is no divergence to warm up.
+    def loss(self, batch: Batch) -> Loss:
+        """Cross-entropy with smoothed labels.
 
         -sum_c t_c log softmax_c, t = (1 - s) [c = y] + s / C with s the label smoothing.
 
         Parameters
         ----------
         batch : Batch
-        divergence_weight : float
-            Without effect.
 
         Returns
         -------

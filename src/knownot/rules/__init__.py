@@ -5,13 +5,12 @@ from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
 from knownot.rules.combined import CombinedEvidence, Surprise
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.neighbours import Neighbours, nearest
-from knownot.rules.registry import RULE_NAMES, make_rule
+from knownot.rules.registry import make_rule
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
 from knownot.rules.threshold import ConformalThreshold, f1_threshold, quantile_threshold
 from knownot.rules.weibull import OpenMax, Weibull
 
 __all__ = [
-    "RULE_NAMES",
     "CombinedEvidence",
     "ConformalThreshold",
     "Energy",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator
 from torch import Tensor
 
 Evidence = Mapping[str, Tensor]
@@ -29,8 +30,11 @@ class Verdict(NamedTuple):
     knownness: Tensor
 
 
-class Rule(ABC):
+class Rule(BaseEstimator, ABC):
     """Turns embeddings into a class and a knownness; higher always means more known.
+
+    It is a scikit-learn estimator, so that ``clone`` makes an unfitted copy and a search may set
+    ``rule__tail_size``. Its parameters are checked by :meth:`check`, when it is fitted at the latest.
 
     Attributes
     ----------
@@ -53,11 +57,8 @@ class Rule(ABC):
     learns_from: tuple[str, ...] = ()
     temperature: float = 1.0
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
-
     def check(self, n_subclusters: Sequence[int]) -> None:
-        """Refuse classes that the rule cannot work with, before anything is trained.
+        """Refuse classes, or parameters, that the rule cannot work with, before anything is trained.
 
         Parameters
         ----------
@@ -88,14 +89,10 @@ class Rule(ABC):
         missing = [name for name in self.uses if name not in names]
         if missing:
             raise ValueError(
-                f"{type(self).__name__} (rule={self.name!r}) needs the evidence {', '.join(missing)}, which is not to "
-                f"be had here ({', '.join(names) or 'nothing beside the embedding'}): choose another classifier, or a "
-                "rule on embeddings alone ('nc-d', 'nc-u', 'neighbours', 'weibull')."
+                f"{type(self).__name__} (rule={self.name!r}) needs the evidence {', '.join(missing)}, which is not "
+                f"provided by this model ({', '.join(names) or 'nothing beside the embedding'}): choose another "
+                "classifier, or a rule on embeddings alone ('nc-d', 'nc-u', 'neighbours', 'weibull')."
             )
-
-    def settings(self) -> dict[str, Any]:
-        """Arguments of the constructor, plain values: ``type(rule)(**rule.settings())`` is an unfitted copy."""
-        return {}
 
     @abstractmethod
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
@@ -107,7 +104,7 @@ class Rule(ABC):
         y : Tensor, shape (N,), int64
             Class indices 0 … C - 1, each present.
         evidence : mapping of str to Tensor, optional
-            What :attr:`learns_from` names, as far as it is to be had.
+            What :attr:`learns_from` names, as far as the model provides it.
         """
 
     @abstractmethod
@@ -128,6 +125,13 @@ class Rule(ABC):
     @abstractmethod
     def restore(self, state: State) -> Rule:
         """The inverse of :meth:`state`."""
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move all fitted numbers to a device."""
+        state = self.state()
+        if any(tensor.device != torch.device(device) for tensor in state.values()):
+            self.restore({name: tensor.to(device) for name, tensor in state.items()})
+        return self
 
     def score(self, z: Tensor, evidence: Evidence | None = None) -> tuple[Tensor, Tensor]:
         """Class index (N,) and knownness (N,) of every sample."""

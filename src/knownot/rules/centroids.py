@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from sklearn.cluster import KMeans
@@ -37,11 +36,6 @@ class NearestCentroid(Rule):
     def __init__(self, n_subclusters: int | Sequence[int] = 1, random_state: int = 0) -> None:
         self.n_subclusters = n_subclusters
         self.random_state = random_state
-
-    def settings(self) -> dict[str, Any]:
-        counts = self.n_subclusters
-        plain = counts if isinstance(counts, int) else [int(k) for k in counts]
-        return {"n_subclusters": plain, "random_state": self.random_state}
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> NearestCentroid:
         n_classes = int(y.max()) + 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,15 +98,17 @@ class CombinedEvidence(Rule):
     may_use = ("relative error", "smooth error")
 
     def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
-        self.neighbours = Neighbours(k, max_references, random_state)
-
-    def settings(self) -> dict[str, Any]:
-        return self.neighbours.settings()
+        self.k = k
+        self.max_references = max_references
+        self.random_state = random_state
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
-        self.neighbours.fit(z, y)
+        self.neighbours_ = self._neighbours().fit(z, y)
         self.surprises_: list[list[Surprise]] = []
         return self
+
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(self.k, self.max_references, self.random_state)
 
     def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
         parts, logits = self._parts(z, evidence)
@@ -147,7 +148,7 @@ class CombinedEvidence(Rule):
     def _parts(self, z: Tensor, evidence: Evidence | None) -> tuple[Tensor, Tensor]:
         evidence = self._need(evidence)
         logits = evidence["class log-density"]
-        distance = -self.neighbours.evaluate(z).knownness
+        distance = -self.neighbours_.evaluate(z).knownness
         columns = [
             logits.max(-1).values.double(),
             -torch.log(distance.double().clamp_min(1e-12)),
@@ -161,13 +162,13 @@ class CombinedEvidence(Rule):
 
     def state(self) -> State:
         return {
-            **self.neighbours.state(),
+            **self.neighbours_.state(),
             "knots": torch.stack([torch.stack([s.knots for s in row]) for row in self.surprises_]),
             "scales": torch.stack([torch.stack([s.scale for s in row]) for row in self.surprises_]),
         }
 
     def restore(self, state: State) -> CombinedEvidence:
-        self.neighbours.restore(state)
+        self.neighbours_ = self._neighbours().restore(state)
         self.surprises_ = [
             [Surprise(knots, scale) for knots, scale in zip(*row, strict=True)]
             for row in zip(state["knots"], state["scales"], strict=True)

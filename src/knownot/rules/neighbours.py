@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -100,9 +98,6 @@ class Neighbours(Rule):
         self.k = k
         self.max_references = max_references
         self.random_state = random_state
-
-    def settings(self) -> dict[str, Any]:
-        return {"k": self.k, "max_references": self.max_references, "random_state": self.random_state}
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:

@@ -6,33 +6,13 @@ from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
-from knownot.rules.base import Rule
-from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
-from knownot.rules.combined import CombinedEvidence
-from knownot.rules.likelihood import Likelihood
-from knownot.rules.neighbours import Neighbours
-from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
-from knownot.rules.weibull import OpenMax, Weibull
+from sklearn.base import clone
 
-_RULES: dict[str, type[Rule]] = {
-    rule.name: rule
-    for rule in (
-        CombinedEvidence,
-        NearestCentroid,
-        NearestCentroidUncertainty,
-        Neighbours,
-        Likelihood,
-        Weibull,
-        OpenMax,
-        MaximumSoftmax,
-        MaximumLogit,
-        Energy,
-    )
-}
+from knownot.catalogue import RULES, resolve
+from knownot.rules.base import Rule
+
 # Where a rule by its name alone differs from the class's own defaults.
 _SETTINGS: dict[str, dict[str, Any]] = {"neighbours": {"max_references": 10_000}}
-
-RULE_NAMES = tuple(_RULES)
 
 
 def make_rule(
@@ -46,7 +26,7 @@ def make_rule(
     Parameters
     ----------
     rule : str or Rule
-        One of ``RULE_NAMES``, or a rule, of which an unfitted copy is made.
+        A name in :data:`knownot.catalogue.RULES`, or a rule, of which an unfitted copy is made.
     n_subclusters : int or sequence of int
         Centroids of each class, for "nc-d" and "nc-u".
     random_state : int
@@ -59,9 +39,10 @@ def make_rule(
     'NearestCentroidUncertainty'
     """
     if isinstance(rule, Rule):
-        return type(rule)(**rule.settings())
-    if not isinstance(rule, str) or rule not in _RULES:
-        raise ValueError(f"rule={rule!r} is not known: use one of {', '.join(map(repr, RULE_NAMES))}, or a Rule.")
+        return clone(rule)
+    if not isinstance(rule, str) or rule not in RULES:
+        raise ValueError(f"rule={rule!r} is not known: use one of {', '.join(map(repr, RULES))}, or a Rule.")
+    cls: type[Rule] = resolve(RULES[rule])
     given = {"n_subclusters": n_subclusters, "random_state": random_state}
-    taken = {name: value for name, value in given.items() if name in signature(_RULES[rule]).parameters}
-    return _RULES[rule](**{**taken, **_SETTINGS.get(rule, {}), **(settings or {})})
+    taken = {name: value for name, value in given.items() if name in signature(cls).parameters}
+    return cls(**{**taken, **_SETTINGS.get(rule, {}), **(settings or {})})

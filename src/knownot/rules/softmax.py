@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -139,14 +139,15 @@ class Energy(LogitRule):
     name = "energy"
 
     def __init__(self, energy_temperature: float = 1.0) -> None:
-        if not 0.0 < energy_temperature < math.inf:
-            raise ValueError(
-                f"energy_temperature={energy_temperature!r} does not work: give a number above 0 (1 is usual)."
-            )
         self.energy_temperature = energy_temperature
 
-    def settings(self) -> dict[str, Any]:
-        return {"energy_temperature": self.energy_temperature}
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a single class, and a temperature that is not above 0."""
+        super().check(n_subclusters)
+        if not 0.0 < self.energy_temperature < math.inf:
+            raise ValueError(
+                f"energy_temperature={self.energy_temperature!r} does not work: give a number above 0 (1 is usual)."
+            )
 
     def _knownness(self, logits: Tensor) -> Tensor:
         return self.energy_temperature * torch.logsumexp(logits / self.energy_temperature, 1)

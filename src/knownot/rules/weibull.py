@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -62,15 +62,16 @@ class Weibull(Rule):
     learns_from = ("logits",)
 
     def __init__(self, tail_size: int = 20) -> None:
-        if not tail_size >= _FEWEST:
-            raise ValueError(
-                f"tail_size={tail_size!r} does not work: a Weibull distribution needs the largest {_FEWEST} distances "
-                "of a class at least, and 20 are usual."
-            )
         self.tail_size = tail_size
 
-    def settings(self) -> dict[str, Any]:
-        return {"tail_size": self.tail_size}
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a tail too short to have a shape."""
+        super().check(n_subclusters)
+        if not self.tail_size >= _FEWEST:
+            raise ValueError(
+                f"tail_size={self.tail_size!r} does not work: a Weibull distribution needs the largest {_FEWEST} "
+                "distances of a class at least, and 20 are usual."
+            )
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Weibull:
         """Learn means and tails from training embeddings.
@@ -84,6 +85,7 @@ class Weibull(Rule):
             With "logits" of shape (N, C), these say which samples are correctly classified.
         """
         z, n_classes = z.detach(), int(y.max()) + 1
+        self.check([1] * n_classes)
         means = torch.stack([z[y == c].double().mean(0) for c in range(n_classes)])
         logits = None if evidence is None else evidence.get("logits")
         self.means_ = torch.empty_like(means)
@@ -165,14 +167,15 @@ class OpenMax(Weibull):
 
     def __init__(self, tail_size: int = 20, alpha: int = 10) -> None:
         super().__init__(tail_size)
-        if not alpha >= 1:
-            raise ValueError(
-                f"alpha={alpha!r} does not work: OpenMax revises the largest logit at least; give 1 or more."
-            )
         self.alpha = alpha
 
-    def settings(self) -> dict[str, Any]:
-        return {"tail_size": self.tail_size, "alpha": self.alpha}
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a tail too short to have a shape, and a revision of no logit."""
+        super().check(n_subclusters)
+        if not self.alpha >= 1:
+            raise ValueError(
+                f"alpha={self.alpha!r} does not work: OpenMax revises the largest logit at least; give 1 or more."
+            )
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         logits = self._need(evidence)["logits"].double()

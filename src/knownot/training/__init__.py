@@ -3,6 +3,7 @@
 from knownot.training.divergence import DivergenceError
 from knownot.training.history import History, Record
 from knownot.training.loop import train
+from knownot.training.plan import TrainingPlan
 from knownot.training.precision import choose_accelerator, choose_precision
 from knownot.training.settings import TrainingSettings
 
@@ -10,6 +11,7 @@ __all__ = [
     "DivergenceError",
     "History",
     "Record",
+    "TrainingPlan",
     "TrainingSettings",
     "choose_accelerator",
     "choose_precision",

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from knownot.training.settings import TrainingSettings
+from knownot.files import whole_file
+from knownot.training.plan import TrainingPlan
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "checkpoint.pt"
+# A file begins with this line and the SHA-256 of all that follows. (Format 1 began with torch's own archive.)
+_MAGIC = b"knownot checkpoint\n"
+_ARCHIVE = b"PK\x03\x04"
 # These change where and how often, not what is computed ("precision" and the number of processes
 # are compared as they came out).
 _FREE = {"accelerator", "checkpoint_every", "devices", "max_time", "num_nodes", "precision", "seed"}
@@ -27,13 +35,31 @@ def snapshot(module: nn.Module) -> Weights:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
+def prepare_folder(directory: str | os.PathLike[str]) -> None:
+    """Make the folder of checkpoints, or refuse it before a training begins.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made or written to.
+    """
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        with whole_file(Path(directory) / ".writable"):
+            pass
+        (Path(directory) / ".writable").unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"no checkpoints can be written to {os.fspath(directory)} ({error.strerror}): name another checkpoint_dir."
+        ) from error
+
+
 def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
     """Write ``checkpoint.pt``; a process killed meanwhile leaves the one before it.
 
     Parameters
     ----------
     directory : path
-        Made if it is not there.
     content : mapping
         Tensors, plain numbers, strings, lists and dicts.
 
@@ -43,13 +69,13 @@ def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, An
         The file.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial, final = folder / f"{FILE_NAME}.partial", folder / FILE_NAME
-    with partial.open("wb") as file:
-        torch.save({"format": FORMAT, **content}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    return partial.replace(final)
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, buffer)
+    payload = buffer.getbuffer()
+    with whole_file(folder / FILE_NAME) as file:
+        file.write(_MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n")
+        file.write(payload)
+    return folder / FILE_NAME
 
 
 def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -64,7 +90,7 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(io.BytesIO(_payload(path.read_bytes())), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load fails in many ways on a file that is none of its own
         raise ValueError(
             f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged or of another program. "
@@ -80,22 +106,69 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     return content
 
 
-def fingerprint(settings: TrainingSettings, module: nn.Module, **facts: Any) -> dict[str, Any]:
-    """What must be the same for a training to be resumed: settings, shapes of weights, and ``facts``."""
-    free = _FREE | ({"max_epochs"} if settings.schedule == "constant" else set())
-    kept = {name: value for name, value in asdict(settings).items() if name not in free}
+def _payload(stored: bytes) -> bytes:
+    """What a file holds behind its checksum, which must be right."""
+    if stored.startswith(_ARCHIVE):
+        return stored
+    magic, digest, payload = stored[: len(_MAGIC)], stored[len(_MAGIC) :][:64], stored[len(_MAGIC) + 65 :]
+    if magic != _MAGIC or digest != hashlib.sha256(payload).hexdigest().encode():
+        raise ValueError("the checksum is not that of the content")
+    return payload
+
+
+def fingerprint(plan: TrainingPlan, module: nn.Module, **facts: Any) -> dict[str, Any]:
+    """What must be the same for a training to be resumed: plan, module, shapes of weights, and ``facts``."""
+    free = _FREE | ({"max_epochs"} if plan.schedule == "constant" else set())
+    kept = {name: value for name, value in asdict(plan).items() if name not in free}
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
-    return {"settings": kept | facts, "shapes": shapes}
+    return {"settings": kept | facts, "module": dict(getattr(module, "built_with", {})), "shapes": shapes}
+
+
+def data_fingerprint(batches: Iterable[Any] | None) -> str | None:
+    """A digest of samples and labels, as far as they can be read without disturbing anything.
+
+    Parameters
+    ----------
+    batches : iterable of batches
+        What has a ``fingerprint()``, such as `InMemoryBatches`, says it itself; lists of batches are read;
+        of a DataLoader, whose samples may be drawn at random, the number of samples counts.
+    """
+    if batches is None:
+        return None
+    own = getattr(batches, "fingerprint", None)
+    if callable(own):
+        return str(own())
+    if isinstance(batches, DataLoader):
+        return f"{len(batches.dataset)} samples"  # type: ignore[arg-type]
+    digest = hashlib.blake2b(digest_size=16)
+    for batch in batches if isinstance(batches, list | tuple) else ():
+        for value in batch:
+            if isinstance(value, Tensor):
+                digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
+                digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def refuse_mismatch(found: dict[str, Any], wanted: dict[str, Any], directory: str | os.PathLike[str]) -> None:
     """Raise a ValueError if the checkpoint's fingerprint is not that of this training."""
+    where = f"The checkpoint in {os.fspath(directory)} does not belong to this training: it "
     remedy = "Use what it was begun with, name another checkpoint_dir, or start anew with resume=False."
-    for kind, unit in (("settings", ""), ("shapes", "the weights ")):
-        theirs, ours = found[kind], wanted[kind]
+    if "module" not in found:
+        warnings.warn(
+            f"The checkpoint in {os.fspath(directory)} was written by an earlier version, which did not note the "
+            "data it was begun with: make sure that they are the same.",
+            stacklevel=2,
+        )
+    for kind, unit in (("settings", ""), ("module", "the module's "), ("shapes", "the weights ")):
+        theirs, ours = found.get(kind), wanted[kind]
+        if theirs is None:
+            continue
         for name in [*ours, *(name for name in theirs if name not in ours)]:
-            if theirs.get(name) != ours.get(name):
+            if name in ("training_data", "validation_data"):
+                if "module" in found and theirs.get(name) != ours.get(name):
+                    what = name.replace("_data", "")
+                    raise ValueError(f"{where}was begun with other {what} samples or labels. {remedy}")
+            elif theirs.get(name) != ours.get(name):
                 raise ValueError(
-                    f"The checkpoint in {os.fspath(directory)} does not belong to this training: it has "
-                    f"{unit}{name} = {theirs.get(name)}, this training {ours.get(name)}. {remedy}"
+                    f"{where}has {unit}{name} = {theirs.get(name)}, this training {ours.get(name)}. {remedy}"
                 )

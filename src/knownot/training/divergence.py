@@ -34,7 +34,7 @@ class EpochTerms:
     Attributes
     ----------
     means : dict of str to float
-        Per sample; the last one is "total".
+        Per sample; the last one is "total". Terms of no sample are left out.
     culprits : tuple of str
         What became infinite or NaN first; empty after a good epoch.
     step : int
@@ -63,19 +63,36 @@ class TermSums:
         self._device = device
         self._names: tuple[str, ...] = ()
         self._sums = self._finite_steps = torch.empty(0)
-        self._samples = 0
+        self._counts: list[int] = []
 
     @torch.no_grad()
-    def add(self, total: Tensor, terms: dict[str, Tensor]) -> None:
-        """Add one batch: its mean total (scalar) and its terms, each of shape (N,)."""
+    def add(self, total: Tensor, terms: dict[str, Tensor], n_samples: int) -> None:
+        """Add one batch.
+
+        Parameters
+        ----------
+        total : Tensor, scalar
+            Mean over the batch; whatever else is a mean is a scalar too.
+        terms : dict of str to Tensor
+            Each of shape (n,), where n is the number of samples that the term is of, or a scalar.
+        n_samples : int
+            Samples of the batch.
+        """
         names = (*terms, "total")
         if self._names != names:
             self._start(names)
-        samples = len(next(iter(terms.values()))) if terms else 1
-        per_sample = torch.stack([*terms.values(), total.expand(samples)])
-        self._sums += per_sample.sum(1, dtype=self._dtype)
+        values = [*(term if term.ndim else term.expand(n_samples) for term in terms.values()), total.expand(n_samples)]
+        counts = [len(value) for value in values]
+        # One kernel where all terms are of the same samples, as they mostly are.
+        same = len(set(counts)) == 1
+        sums = (
+            torch.stack(values).sum(1, dtype=self._dtype)
+            if same
+            else torch.stack([value.sum(dtype=self._dtype) for value in values])
+        )
+        self._sums += sums
         self._finite_steps += torch.isfinite(self._sums)
-        self._samples += samples
+        self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
 
     def _start(self, names: tuple[str, ...]) -> None:
         if self._names:
@@ -86,6 +103,7 @@ class TermSums:
         self._names = names
         self._sums = torch.zeros(len(names), dtype=self._dtype, device=self._device)
         self._finite_steps = torch.zeros_like(self._sums)
+        self._counts = [0] * len(names)
 
     def read(self, weights: Sequence[Tensor] = (), gather: Callable[[Tensor], Tensor] | None = None) -> EpochTerms:
         """Fetch the means; the one place where the host waits for the device.
@@ -99,23 +117,25 @@ class TermSums:
             Brings a tensor from all processes together, shape (processes, ...).
         """
         norm = torch.nn.utils.get_total_norm([w.detach() for w in weights]) if weights else torch.zeros(())
-        own = torch.stack([norm.to(self._sums), self._sums.new_tensor(self._samples)])
-        values = torch.cat([self._sums, self._finite_steps, own])
+        values = torch.cat(
+            [self._sums, self._finite_steps, self._sums.new_tensor(self._counts), norm.to(self._sums)[None]]
+        )
         rows = (values if gather is None else gather(values)).reshape(-1, len(values)).tolist()
 
         n = len(self._names)
-        samples = sum(row[-1] for row in rows)
-        means = {name: sum(row[i] for row in rows) / samples for i, name in enumerate(self._names)}
+        counts = [sum(row[2 * n + i] for row in rows) for i in range(n)]
+        # A term without a sample in the whole epoch has no mean.
+        means = {name: sum(row[i] for row in rows) / counts[i] for i, name in enumerate(self._names) if counts[i] > 0}
         first = {
             name: int(min(row[n + i] for row in rows))
             for i, name in enumerate(self._names)
-            if not math.isfinite(means[name])
+            if name in means and not math.isfinite(means[name])
         }
         if first:
             step = min(first.values())
             culprits = [name for name, count in first.items() if count == step]
             # The total follows its parts; it is at fault only where they are all finite.
             return EpochTerms(means, tuple(culprits[:-1] if len(culprits) > 1 else culprits), step + 1)
-        if not all(math.isfinite(row[-2]) for row in rows):
+        if not all(math.isfinite(row[-1]) for row in rows):
             return EpochTerms(means, ("gradient",), int(rows[0][n]))
         return EpochTerms(means)

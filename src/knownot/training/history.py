@@ -23,7 +23,8 @@ class Record(TypedDict):
     train : dict of str to float
         Terms by name (unweighted), and "total", what was minimised.
     validation : dict of str to float, or None
-        The same on the validation batches, the divergences at weight 1. None: not validated.
+        The same on the validation batches, the divergences at weight 1, and "criterion", what decides
+        which weights are best, of modules that have one beside the total. None: not validated.
     """
 
     epoch: int
@@ -31,6 +32,17 @@ class Record(TypedDict):
     learning_rate: float
     train: dict[str, float]
     validation: dict[str, float] | None
+
+
+def selection_loss(validation: dict[str, float]) -> float:
+    """What decides which weights are best: the module's own criterion, else the total.
+
+    Examples
+    --------
+    >>> selection_loss({"total": 2.0}), selection_loss({"total": 2.0, "criterion": 3.0})
+    (2.0, 3.0)
+    """
+    return validation.get("criterion", validation["total"])
 
 
 @dataclass
@@ -79,7 +91,7 @@ class History:
         return None if self.best_epoch is None else self.records[self.best_epoch - 1]
 
     def losses(self, part: Literal["train", "validation"] = "train", term: str = "total") -> list[float | None]:
-        """One term, epoch by epoch; None where an epoch was not validated.
+        """One term, epoch by epoch; None where an epoch was not validated, or had no sample of the term.
 
         Examples
         --------
@@ -87,7 +99,7 @@ class History:
         >>> History([record]).losses(), History([record]).losses("validation")
         ([2.0], [None])
         """
-        return [None if (values := record[part]) is None else values[term] for record in self.records]
+        return [None if (values := record[part]) is None else values.get(term) for record in self.records]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, for JSON or a checkpoint."""

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from knownot.training.history import History
+from knownot.training.plan import TrainingPlan
 from knownot.training.precision import choose_accelerator, choose_precision, has_image_convolutions
 from knownot.training.randomness import preserved_random_state
 from knownot.training.session import OnEpoch, Session
-from knownot.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -28,7 +28,7 @@ def train(
     module: nn.Module,
     train_batches: Iterable[Any],
     validation_batches: Iterable[Any] | None = None,
-    settings: TrainingSettings | None = None,
+    plan: TrainingPlan | None = None,
     *,
     checkpoint_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -40,19 +40,23 @@ def train(
     Parameters
     ----------
     module : nn.Module
-        With ``loss(batch, divergence_weight=1.0) -> Loss``. It ends with its best weights, on the
-        device it was trained on, in evaluation mode.
+        With ``loss(batch) -> Loss``, or ``loss(batch, divergence_weight=1.0)`` where there are divergences
+        to warm up. If it has ``after_step()``, that is called after every step of the optimiser; if
+        ``validates_with_gradients`` is true, its loss may take gradients while it is validated. It ends
+        with its best weights, on the device it was trained on, in evaluation mode.
     train_batches : iterable of Batch or of (x, y), with a length
         `InMemoryBatches`, a DataLoader or a list. If it has ``set_epoch(epoch)``, that is called
         before every epoch, from 0; with several processes ``shard(rank, world_size)`` is used.
     validation_batches : iterable of Batch or of (x, y), with a length, optional
         Decides which weights are best, and early stopping.
-    settings : TrainingSettings, optional
+    plan : TrainingPlan, optional
     checkpoint_dir : path, optional
         Folder for ``checkpoint.pt``.
     resume : bool
         Go on from the checkpoint, if there is one; the outcome is that of a training which was never
-        interrupted, to the last bit on the same hardware. A finished training returns at once.
+        interrupted, to the last bit on the same hardware. A finished training returns at once. The
+        checkpoint must have been begun with the same plan, module and data: samples and labels of
+        `InMemoryBatches` and of lists of batches are compared, of a DataLoader only their number.
     progress : bool
         Show a bar on a terminal, some lines elsewhere. Nothing is printed otherwise.
     on_epoch : callable, optional
@@ -67,7 +71,7 @@ def train(
     Raises
     ------
     ValueError
-        If settings, batches or the checkpoint do not fit, before the training starts.
+        If plan, batches or the checkpoint do not fit, before the training starts.
     DivergenceError
         If a term of the loss or the weights become infinite or NaN. The module holds the weights of
         the last good epoch. (Nothing is skipped in silence: the steps after the first bad one are
@@ -80,27 +84,25 @@ def train(
     >>> from knownot.modules import OpenGMVAE
     >>> module = OpenGMVAE((4,), n_classes=2, latent_dim=2, likelihood="gaussian", hidden=(8,))
     >>> batches = InMemoryBatches(torch.rand(32, 4), torch.arange(32) % 2, batch_size=8)
-    >>> history = train(module, batches, settings=TrainingSettings(max_epochs=2, seed=0))
+    >>> history = train(module, batches, plan=TrainingPlan(max_epochs=2, seed=0))
     >>> len(history), history.stopped
     (2, 'finished')
     """
-    settings = settings or TrainingSettings()
-    if settings.patience is not None and validation_batches is None:
-        raise ValueError(
-            f"patience={settings.patience} needs validation_batches to watch: give some, or patience=None."
-        )
+    plan = plan or TrainingPlan()
+    if plan.patience is not None and validation_batches is None:
+        raise ValueError(f"patience={plan.patience} needs validation_batches to watch: give some, or patience=None.")
     if resume and checkpoint_dir is None:
         raise ValueError("resume=True needs a checkpoint_dir to resume from: name the folder.")
-    accelerator = choose_accelerator(settings.accelerator)
-    precision = choose_precision(module, accelerator) if settings.precision == "auto" else settings.precision
-    seed = int(torch.randint(2**62, ())) if settings.seed is None else settings.seed
+    accelerator = choose_accelerator(plan.accelerator)
+    precision = choose_precision(module, accelerator) if plan.precision == "auto" else plan.precision
+    seed = int(torch.randint(2**62, ())) if plan.seed is None else plan.seed
     from lightning.fabric import Fabric
 
     with _quiet_fabric():
         fabric = Fabric(
             accelerator=accelerator,
-            devices=settings.devices,
-            num_nodes=settings.num_nodes,
+            devices=plan.devices,
+            num_nodes=plan.num_nodes,
             strategy="auto",
             precision=precision,
         )
@@ -110,7 +112,7 @@ def train(
                 _leave_group_at_exit()
             with preserved_random_state(fabric.device), _memory_format(module):
                 session = Session(
-                    fabric, module, train_batches, validation_batches, settings, precision, seed, checkpoint_dir, resume
+                    fabric, module, train_batches, validation_batches, plan, precision, seed, checkpoint_dir, resume
                 )
                 try:
                     session.run(progress, on_epoch)

@@ -6,8 +6,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from knownot.training.history import History, Record
-from knownot.training.settings import TrainingSettings
+from knownot.training.history import History, Record, selection_loss
+from knownot.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,20 +46,20 @@ class Display(Silence):
     ----------
     history : History
         That of the training, which fills it.
-    settings : TrainingSettings
+    plan : TrainingPlan
     steps_per_epoch : int
     console : rich.console.Console, optional
         Where to write; by default the error stream.
     """
 
     def __init__(
-        self, history: History, settings: TrainingSettings, steps_per_epoch: int, console: Console | None = None
+        self, history: History, plan: TrainingPlan, steps_per_epoch: int, console: Console | None = None
     ) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self.console = console or Console(stderr=True, highlight=False)
-        self._history, self._settings, self._steps_per_epoch = history, settings, steps_per_epoch
+        self._history, self._plan, self._steps_per_epoch = history, plan, steps_per_epoch
         self._first_step = self._steps = len(history) * steps_per_epoch
         self._started = time.perf_counter()
         self._lively = self.console.is_terminal or self.console.is_jupyter
@@ -82,7 +82,7 @@ class Display(Silence):
 
     def epoch(self, record: Record) -> None:
         """Without a terminal: write a line after the first epoch and then about ten times."""
-        every = max(1, self._settings.max_epochs // _LINES)
+        every = max(1, self._plan.max_epochs // _LINES)
         if not self._lively and (record["epoch"] % every == 0 or record["epoch"] == 1):
             self.console.print(self._line(record), soft_wrap=True)
 
@@ -95,7 +95,7 @@ class Display(Silence):
     def seconds_left(self) -> float | None:
         """Time to the last epoch at the pace so far; None before the first step."""
         done = self._steps - self._first_step
-        left = self._settings.max_epochs * self._steps_per_epoch - self._steps
+        left = self._plan.max_epochs * self._steps_per_epoch - self._steps
         return (time.perf_counter() - self._started) / done * left if done else None
 
     def render(self) -> RenderableType:
@@ -106,12 +106,12 @@ class Display(Silence):
         from rich.table import Column, Table
         from rich.text import Text
 
-        settings, history = self._settings, self._history
-        total = settings.max_epochs * self._steps_per_epoch
-        epoch = min(self._steps // self._steps_per_epoch + 1, settings.max_epochs)
+        plan, history = self._plan, self._history
+        total = plan.max_epochs * self._steps_per_epoch
+        epoch = min(self._steps // self._steps_per_epoch + 1, plan.max_epochs)
         bar = Table.grid(*[Column(no_wrap=True) for _ in range(4)], padding=(0, 1))
         bar.add_row(
-            f"epoch {epoch}/{settings.max_epochs}" + (" (warm-up)" if epoch <= settings.warmup_epochs else ""),
+            f"epoch {epoch}/{plan.max_epochs}" + (" (warm-up)" if epoch <= plan.warmup_epochs else ""),
             ProgressBar(total=total, completed=self._steps, width=max(8, min(30, self.console.width - 50))),
             f"{100 * self._steps // total:3d} %",
             self._time_left(),
@@ -128,7 +128,9 @@ class Display(Silence):
 
     def _validation(self) -> str:
         """Latest and best validation loss; empty before the first."""
-        losses = [(values["total"], r["epoch"]) for r in self._history if (values := r["validation"]) is not None]
+        losses = [
+            (selection_loss(values), r["epoch"]) for r in self._history if (values := r["validation"]) is not None
+        ]
         if not losses:
             return ""
         latest, best = losses[-1], min(losses)
@@ -139,10 +141,10 @@ class Display(Silence):
         left = self.seconds_left()
         if left is None:
             return ""
-        return f"{duration(left)} left" + (" at most" if self._settings.patience is not None else "")
+        return f"{duration(left)} left" + (" at most" if self._plan.patience is not None else "")
 
     def _line(self, record: Record) -> str:
-        parts = [f"epoch {record['epoch']}/{self._settings.max_epochs}: loss {_number(record['train']['total'])}"]
+        parts = [f"epoch {record['epoch']}/{self._plan.max_epochs}: loss {_number(record['train']['total'])}"]
         if record["validation"] is not None:
             parts.append(self._validation())
         return ", ".join([*parts, self._time_left()])
@@ -171,7 +173,7 @@ def summary(history: History, seconds: float) -> str:
         return text + "no epoch was completed."
     if best["validation"] is None:
         return text + f"loss {_number(best['train']['total'])}."
-    return text + f"best epoch {best['epoch']}, validation loss {_number(best['validation']['total'])}."
+    return text + f"best epoch {best['epoch']}, validation loss {_number(selection_loss(best['validation']))}."
 
 
 def duration(seconds: float) -> str:

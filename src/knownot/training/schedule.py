@@ -7,35 +7,35 @@ from __future__ import annotations
 
 import math
 
-from knownot.training.settings import TrainingSettings
+from knownot.training.plan import TrainingPlan
 
 
-def learning_rate_at(step: int, total_steps: int, settings: TrainingSettings) -> float:
+def learning_rate_at(step: int, total_steps: int, plan: TrainingPlan) -> float:
     """Learning rate of step 0 … total_steps - 1.
 
     Examples
     --------
-    >>> settings = TrainingSettings(learning_rate=1.0)
-    >>> [round(learning_rate_at(step, 100, settings), 4) for step in (0, 1, 2, 50, 99)]
+    >>> plan = TrainingPlan(learning_rate=1.0)
+    >>> [round(learning_rate_at(step, 100, plan), 4) for step in (0, 1, 2, 50, 99)]
     [0.5, 1.0, 0.9997, 0.5079, 0.0003]
     """
-    if settings.schedule == "constant":
-        return settings.learning_rate
+    if plan.schedule == "constant":
+        return plan.learning_rate
     rise = max(1, round(0.02 * total_steps))
     if step < rise:
-        return settings.learning_rate * (step + 1) / rise
+        return plan.learning_rate * (step + 1) / rise
     fallen = (step - rise + 1) / (total_steps - rise + 1)
-    return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fallen))
+    return plan.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fallen))
 
 
-def divergence_weight_at(step: int, steps_per_epoch: int, settings: TrainingSettings) -> float:
+def divergence_weight_at(step: int, steps_per_epoch: int, plan: TrainingPlan) -> float:
     """Factor of the divergences at a step: a line from 0 to 1 over the warm-up, then 1.
 
     Examples
     --------
-    >>> settings = TrainingSettings(warmup_epochs=2)
-    >>> [divergence_weight_at(step, 10, settings) for step in (0, 5, 20, 30)]
+    >>> plan = TrainingPlan(warmup_epochs=2)
+    >>> [divergence_weight_at(step, 10, plan) for step in (0, 5, 20, 30)]
     [0.0, 0.25, 1.0, 1.0]
     """
-    warm_up = settings.warmup_epochs * steps_per_epoch
+    warm_up = plan.warmup_epochs * steps_per_epoch
     return 1.0 if step >= warm_up else step / warm_up

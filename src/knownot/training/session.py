@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +17,9 @@ from torch.optim import Adam, AdamW, Optimizer
 from knownot.data import Batch
 from knownot.training.checkpoint import (
     Weights,
+    data_fingerprint,
     fingerprint,
+    prepare_folder,
     read_checkpoint,
     refuse_mismatch,
     snapshot,
@@ -23,12 +27,12 @@ from knownot.training.checkpoint import (
 )
 from knownot.training.divergence import DivergenceError, EpochTerms, TermSums
 from knownot.training.feeding import Feed
-from knownot.training.history import History, Record
+from knownot.training.history import History, Record, selection_loss
+from knownot.training.plan import TrainingPlan
 from knownot.training.precision import has_image_convolutions
 from knownot.training.progress import Display, Silence
 from knownot.training.randomness import derived_seed, seed_device
 from knownot.training.schedule import divergence_weight_at, learning_rate_at
-from knownot.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -47,10 +51,22 @@ class LossStep(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        self.is_variational = is_variational(module)
 
     def forward(self, sealed: Sealed, divergence_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = self.module.loss(sealed.batch, divergence_weight=divergence_weight)  # type: ignore[operator]
+        loss = self.loss(sealed.batch, divergence_weight)
         return loss.total, loss.terms
+
+    def loss(self, batch: Batch, divergence_weight: float) -> Any:
+        """The module's :class:`~knownot.modules.Loss`; only variational modules see the weight."""
+        weight = {"divergence_weight": divergence_weight} if self.is_variational else {}
+        return self.module.loss(batch, **weight)  # type: ignore[operator]
+
+
+def is_variational(module: nn.Module) -> bool:
+    """Whether the loss of a module has divergences to warm up: whether it takes their weight."""
+    taken = inspect.signature(module.loss).parameters.values()  # type: ignore[arg-type]
+    return any(p.name == "divergence_weight" or p.kind is p.VAR_KEYWORD for p in taken)
 
 
 class Sealed:
@@ -71,7 +87,7 @@ class Session:
         Launched.
     module : nn.Module
     train_batches, validation_batches : iterable
-    settings : TrainingSettings
+    plan : TrainingPlan
     precision : {"32-true", "bf16-mixed"}
     seed : int
     checkpoint_dir : path or None
@@ -85,19 +101,24 @@ class Session:
         module: nn.Module,
         train_batches: Iterable[Any],
         validation_batches: Iterable[Any] | None,
-        settings: TrainingSettings,
+        plan: TrainingPlan,
         precision: Precision,
         seed: int,
         checkpoint_dir: str | os.PathLike[str] | None,
         resume: bool,
     ) -> None:
-        self.fabric, self.module, self.settings, self.checkpoint_dir = fabric, module, settings, checkpoint_dir
+        self.fabric, self.module, self.plan, self.checkpoint_dir = fabric, module, plan, checkpoint_dir
+        if plan.warmup_epochs and not is_variational(module):
+            raise ValueError(
+                f"warmup_epochs={plan.warmup_epochs} does not work: {type(module).__name__} has no divergences to warm "
+                "up; leave it 0."
+            )
         content = None
         if resume and checkpoint_dir is not None:
             # Read by one process for all: the others may run on machines without that folder.
             content = fabric.broadcast(read_checkpoint(checkpoint_dir) if fabric.is_global_zero else None)
         seed = fabric.broadcast(seed)
-        if content is not None and settings.seed is None:
+        if content is not None and plan.seed is None:
             seed = content["history"]["seed"]
         self.history = History(precision=precision, device=fabric.device.type, seed=seed)
         share: dict[str, Any] = {
@@ -111,9 +132,25 @@ class Session:
         self.validation_feed = (
             None if validation_batches is None else Feed(validation_batches, "validation_batches", **share)
         )
+        # Taken before the first step: what a module counts or fills meanwhile is no part of it.
+        self._identity: dict[str, Any] = {}
+        if checkpoint_dir is not None:
+            if fabric.is_global_zero:
+                prepare_folder(checkpoint_dir)
+            self._identity = fingerprint(
+                plan,
+                module,
+                seed=seed,
+                precision=precision,
+                processes=fabric.world_size,
+                steps_per_epoch=len(self.train_feed),
+                validation_batches=0 if self.validation_feed is None else len(self.validation_feed),
+                training_data=data_fingerprint(train_batches),
+                validation_data=data_fingerprint(validation_batches),
+            )
         module.to(fabric.device)
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.step, self.optimizer = fabric.setup(LossStep(module), make_optimizer(self.parameters, settings))
+        self.step, self.optimizer = fabric.setup(LossStep(module), make_optimizer(self.parameters, plan))
         self.best_loss = math.inf
         if content is not None:
             self._take_up(content)
@@ -124,8 +161,8 @@ class Session:
         """Train from where the history ends to the end, and restore the best weights."""
         shown = progress and self.fabric.is_global_zero and self.history.stopped is None
         steps, started = len(self.train_feed), time.perf_counter()
-        limit = self.settings.max_time
-        with Display(self.history, self.settings, steps) if shown else Silence() as display:
+        limit = self.plan.max_time
+        with Display(self.history, self.plan, steps) if shown else Silence() as display:
             try:
                 while self.history.stopped is None:
                     record = self._run_epoch(display)
@@ -148,9 +185,9 @@ class Session:
         started, epoch = time.perf_counter(), len(self.history)
         train = self._train_epoch(epoch, display)
         self._guard(train, epoch, "")
-        last = epoch + 1 == self.settings.max_epochs
+        last = epoch + 1 == self.plan.max_epochs
         validation = None
-        if self.validation_feed is not None and (last or (epoch + 1) % self.settings.validate_every == 0):
+        if self.validation_feed is not None and (last or (epoch + 1) % self.plan.validate_every == 0):
             validation = self._validate(self.validation_feed)
             self._guard(validation, epoch, "in validation, ")
         record: Record = {
@@ -164,33 +201,41 @@ class Session:
         return record
 
     def _train_epoch(self, epoch: int, display: Silence) -> EpochTerms:
-        settings, steps = self.settings, len(self.train_feed)
+        plan, steps = self.plan, len(self.train_feed)
         seed_device(derived_seed(self.history.seed, "train", epoch, self.fabric.global_rank), self.fabric.device)
         self.module.train()
+        after_step = getattr(self.module, "after_step", None)
         sums = TermSums(self.fabric.device)
         for step, batch in enumerate(self.train_feed.epoch(epoch), start=epoch * steps):
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate_at(step, settings.max_epochs * steps, settings)
-            total, terms = self.step(Sealed(batch), divergence_weight_at(step, steps, settings))
+                group["lr"] = learning_rate_at(step, plan.max_epochs * steps, plan)
+            total, terms = self.step(Sealed(batch), divergence_weight_at(step, steps, plan))
             self.fabric.backward(total)
-            if settings.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
+            if plan.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(self.parameters, plan.gradient_clip)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            sums.add(total.detach(), terms)
+            if after_step is not None:
+                after_step()
+            sums.add(total.detach(), terms, len(batch.x))
             display.step()
         return sums.read(self.parameters, self._gather)
 
-    @torch.no_grad()
     def _validate(self, feed: Feed) -> EpochTerms:
-        """Loss at weight 1, with the same noise and the same batches after every epoch."""
+        """Loss at weight 1, with the same noise and the same batches after every epoch.
+
+        A loss that has a selection criterion of its own adds the term "criterion".
+        """
         seed_device(derived_seed(self.history.seed, "validation", 0, self.fabric.global_rank), self.fabric.device)
         self.module.eval()
         sums = TermSums(self.fabric.device)
-        for batch in feed.epoch(0):
-            with self.fabric.autocast():
-                loss = self.module.loss(batch, divergence_weight=1.0)  # type: ignore[operator]
-            sums.add(loss.total, loss.terms)
+        bare = LossStep(self.module)
+        with torch.set_grad_enabled(getattr(self.module, "validates_with_gradients", False)):
+            for batch in feed.epoch(0):
+                with self.fabric.autocast():
+                    loss = bare.loss(batch, 1.0)
+                own = {} if loss.criterion is None else {"criterion": loss.criterion.detach()}
+                sums.add(loss.total.detach(), {**loss.terms, **own}, len(batch.x))
         return sums.read(gather=self._gather)
 
     def _gather(self, values: Tensor) -> Tensor:
@@ -216,7 +261,7 @@ class Session:
         raise DivergenceError(
             f"Training diverged in epoch {epoch + 1}: {where}{names} became infinite or NaN in step {terms.step}. "
             f"The module holds the weights {held}. Try a smaller learning_rate (it was "
-            f"{self.settings.learning_rate}) or gradient_clip (it was {self.settings.gradient_clip}), or look for "
+            f"{self.plan.learning_rate}) or gradient_clip (it was {self.plan.gradient_clip}), or look for "
             "extreme values in the data.",
             epoch + 1,
             terms.culprits,
@@ -224,63 +269,61 @@ class Session:
 
     def _close_epoch(self, record: Record) -> None:
         """Keep the weights, decide whether to go on, and write the checkpoint."""
-        settings, history, epoch = self.settings, self.history, record["epoch"]
+        plan, history, epoch = self.plan, self.history, record["epoch"]
         self.last = snapshot(self.module)
         history.records.append(record)
         validation = record["validation"]
         if self.validation_feed is None:
             self.best, history.best_epoch = self.last, epoch
-        elif validation is not None and validation["total"] < self.best_loss:
-            self.best, history.best_epoch, self.best_loss = self.last, epoch, validation["total"]
-        waited = epoch - max(history.best_epoch or 0, settings.warmup_epochs)
-        if epoch >= settings.max_epochs:
+        elif validation is not None and (reached := selection_loss(validation)) < self.best_loss:
+            self.best, history.best_epoch, self.best_loss = self.last, epoch, reached
+        waited = epoch - max(history.best_epoch or 0, plan.warmup_epochs)
+        if epoch >= plan.max_epochs:
             history.stopped = "finished"
-        elif settings.patience is not None and waited >= settings.patience:
+        elif plan.patience is not None and waited >= plan.patience:
             history.stopped = "early"
-        if history.stopped or epoch % settings.checkpoint_every == 0:
+        if history.stopped or epoch % plan.checkpoint_every == 0:
             self._save()
 
     def _save(self) -> None:
         if self.checkpoint_dir is None or not self.fabric.is_global_zero:
             return
         content = {
-            "fingerprint": self._fingerprint(),
+            "fingerprint": self._identity,
             "weights": self.last,
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "history": self.history.to_dict(),
         }
-        write_checkpoint(self.checkpoint_dir, content)
+        try:
+            write_checkpoint(self.checkpoint_dir, content)
+        except OSError as error:
+            # Hours of training are worth more than the checkpoint; the one before is still whole.
+            warnings.warn(
+                f"the checkpoint of epoch {len(self.history)} could not be written to {os.fspath(self.checkpoint_dir)} "
+                f"({error.strerror or error}): the training goes on, and a resumed one would begin from the checkpoint "
+                "before it. Make room, or stop and name another checkpoint_dir.",
+                stacklevel=2,
+            )
 
     def _take_up(self, content: dict[str, Any]) -> None:
         assert self.checkpoint_dir is not None
-        refuse_mismatch(content["fingerprint"], self._fingerprint(), self.checkpoint_dir)
+        refuse_mismatch(content["fingerprint"], self._identity, self.checkpoint_dir)
         history = History.from_dict({**content["history"], "device": self.history.device})
-        if history.stopped == "finished" and len(history) < self.settings.max_epochs:
+        if history.stopped == "finished" and len(history) < self.plan.max_epochs:
             history.stopped = None
         self.history = history
         self.optimizer.load_state_dict(content["optimizer"])
         self.module.load_state_dict(content["weights"])
         if history.best is not None and history.best["validation"] is not None:
-            self.best_loss = history.best["validation"]["total"]
-
-    def _fingerprint(self) -> dict[str, Any]:
-        return fingerprint(
-            self.settings,
-            self.module,
-            seed=self.history.seed,
-            precision=self.history.precision,
-            processes=self.fabric.world_size,
-            steps_per_epoch=len(self.train_feed),
-            validation_batches=0 if self.validation_feed is None else len(self.validation_feed),
-        )
+            self.best_loss = selection_loss(history.best["validation"])
 
 
-def make_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> Optimizer:
+def make_optimizer(parameters: list[nn.Parameter], plan: TrainingPlan) -> Optimizer:
     """Adam, or AdamW with weight decay.
 
     The fused step is a third of the time of the others on a CPU, and one kernel on a GPU.
     """
-    if settings.weight_decay > 0:
-        return AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    return Adam(parameters, settings.learning_rate, fused=True)
+    if plan.weight_decay > 0:
+        return AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    return Adam(parameters, plan.learning_rate, fused=True)

@@ -1,103 +1,100 @@
-"""How a training is run: everything but the module and the data."""
+"""What users of an estimator set of its training, as an object that scikit-learn can search over."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+import os
+from typing import Any
 
-Schedule = Literal["cosine", "constant"]
-Accelerator = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "32-true", "bf16-mixed"]
+from sklearn.base import BaseEstimator
+
+from knownot.training.plan import TrainingPlan
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Settings of :func:`train`, the same for every module.
+class TrainingSettings(BaseEstimator):
+    """How an estimator's network is trained, beyond the estimator's own arguments.
+
+    Given as ``training=TrainingSettings(...)``; its parameters can be searched over as
+    ``training__weight_decay`` and the like. They are checked when the estimator is fitted.
 
     Parameters
     ----------
-    max_epochs : int
-        Passes over the training batches.
-    learning_rate : float
-        The largest learning rate of Adam.
     schedule : {"cosine", "constant"}
-        "cosine" rises linearly over the first 2 % of the steps and falls along a half cosine to 0
-        over ``max_epochs``; "constant" stays.
+        "cosine" rises linearly over the first 2 % of the steps and falls along a half cosine to 0;
+        "constant" stays at ``learning_rate``.
     gradient_clip : float or None
-        Gradients with a larger norm are scaled down to it, so that a single odd batch cannot throw the
-        weights far away. None: no clipping.
+        Gradients with a larger norm are scaled down to it. None: no clipping.
     weight_decay : float
         Decoupled weight decay (AdamW); 0 is plain Adam.
     warmup_epochs : int
-        The factor of the divergences rises linearly, step by step, from 0 to 1 over these epochs.
-    patience : int or None
-        Stop when the validation loss has not become better for so many epochs; epochs of the warm-up
-        do not count. None: never.
-    max_time : float or None
-        Seconds; the training ends after the epoch that passes them, and a checkpoint lets it go on.
+        Epochs in which the weight of the divergences rises from 0 to 1; of variational modules only.
+    patience : int, optional
+        Stop when the loss on held-out samples has not fallen for so many epochs.
+    max_time : float, optional
+        Seconds; training ends after the epoch that passes them.
     validate_every : int
         Validate after every so many epochs, and after the last.
-    seed : int or None
-        Decides all noise of the training. None: drawn from torch's random numbers.
-    accelerator : {"auto", "cpu", "cuda", "mps"}
-        "auto" takes CUDA, else Apple's GPU, else the CPU.
-    devices : int
-        Devices (on a CPU: processes) of each node.
-    num_nodes : int
-        Machines that train together.
+    devices, num_nodes : int
+        Devices of each node, and nodes, to train on.
     precision : {"auto", "32-true", "bf16-mixed"}
-        See :func:`choose_precision` for "auto".
+        "auto": bfloat16 for convolutions where the hardware is fast at it, but not for images
+        of less than 16 pixels, for which it does not pay.
+    checkpoint_dir : path, optional
+        Folder of training checkpoints.
     checkpoint_every : int
-        Write a checkpoint after every so many epochs, and after the last. Has no meaning without a
-        ``checkpoint_dir``.
-
-    Raises
-    ------
-    ValueError
-        If a setting is out of its range.
+        Epochs from one checkpoint to the next.
+    resume : bool
+        Go on from the checkpoint in ``checkpoint_dir``, if there is one. It must have been begun
+        with the same data and settings.
 
     Examples
     --------
-    >>> TrainingSettings(max_epochs=20, warmup_epochs=5).schedule
-    'cosine'
+    >>> TrainingSettings(patience=5, precision="32-true")
+    TrainingSettings(patience=5, precision='32-true')
     """
 
-    max_epochs: int = 50
-    learning_rate: float = 1e-3
-    schedule: Schedule = "cosine"
-    gradient_clip: float | None = 100.0
-    weight_decay: float = 0.0
-    warmup_epochs: int = 0
-    patience: int | None = None
-    max_time: float | None = None
-    validate_every: int = 1
-    seed: int | None = None
-    accelerator: Accelerator = "auto"
-    devices: int = 1
-    num_nodes: int = 1
-    precision: Precision = "auto"
-    checkpoint_every: int = 1
+    def __init__(
+        self,
+        *,
+        schedule: str = "cosine",
+        gradient_clip: float | None = 100.0,
+        weight_decay: float = 0.0,
+        warmup_epochs: int = 0,
+        patience: int | None = None,
+        max_time: float | None = None,
+        validate_every: int = 1,
+        devices: int = 1,
+        num_nodes: int = 1,
+        precision: str = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
+        resume: bool = False,
+    ) -> None:
+        self.schedule = schedule
+        self.gradient_clip = gradient_clip
+        self.weight_decay = weight_decay
+        self.warmup_epochs = warmup_epochs
+        self.patience = patience
+        self.max_time = max_time
+        self.validate_every = validate_every
+        self.devices = devices
+        self.num_nodes = num_nodes
+        self.precision = precision
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
 
-    def __post_init__(self) -> None:
-        for name in ("max_epochs", "validate_every", "devices", "num_nodes", "checkpoint_every"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "a whole number, 1 or more")
-        rate = self.learning_rate
-        _require("learning_rate", rate, 0 < rate < math.inf, "a positive number, such as 0.001")
-        _require("weight_decay", self.weight_decay, 0 <= self.weight_decay < math.inf, "0 or a positive number")
-        _require("warmup_epochs", self.warmup_epochs, self.warmup_epochs >= 0, "0 or a positive whole number")
-        clip = self.gradient_clip
-        _require("gradient_clip", clip, clip is None or clip > 0, "a positive norm, or None for no clipping")
-        patience = self.patience
-        _require("patience", patience, patience is None or patience >= 1, "1 or more epochs, or None for never")
-        _require("seed", self.seed, self.seed is None or self.seed >= 0, "0 or a positive whole number, or None")
-        time = self.max_time
-        _require("max_time", time, time is None or time > 0, "a positive number of seconds, or None for no limit")
-        for name, choices in (("schedule", Schedule), ("accelerator", Accelerator), ("precision", Precision)):
-            value, allowed = getattr(self, name), get_args(choices)
-            _require(name, value, value in allowed, "one of " + ", ".join(map(repr, allowed)))
+    def plan(self, **more: Any) -> TrainingPlan:
+        """The plan of a training: these settings, and the arguments that estimators have themselves.
 
+        Parameters
+        ----------
+        **more
+            ``max_epochs``, ``learning_rate``, ``seed`` and ``accelerator``, as of :class:`TrainingPlan`.
 
-def _require(name: str, value: object, holds: bool, needed: str) -> None:
-    if not holds:
-        raise ValueError(f"{name}={value!r} does not work: give {needed}.")
+        Raises
+        ------
+        ValueError
+            If a setting is out of its range.
+        """
+        elsewhere = {"checkpoint_dir", "resume"}
+        return TrainingPlan(**{k: v for k, v in self.get_params().items() if k not in elsewhere}, **more)

@@ -1,0 +1,61 @@
+"""A classifier on tables and embeddings as they are, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import torch
+
+from knownot.estimators.inputs import Samples, chunks
+from knownot.estimators.judging import Chunk, Part
+from knownot.estimators.rejection import RejectingClassifier
+from knownot.rules import Rule
+
+
+class EmbeddingClassifier(RejectingClassifier):
+    """Open-set classifier for tables, and for embeddings from any model: a rule on the columns themselves.
+
+    Parameters
+    ----------
+    rule : {"neighbours", "nc-d", "nc-u", "weibull"} or Rule
+        How standardised rows become class and knownness.
+    accept, validation_fraction, random_state
+        As in :class:`GMVAEClassifier`.
+
+    Attributes
+    ----------
+    classes_, input_shape_, rule_, offset_, threshold_, n_features_in_, feature_names_in_
+        As in :class:`GMVAEClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> X, y = make_blobs(300, centers=3, n_features=8, random_state=0)
+    >>> model = EmbeddingClassifier(random_state=0).fit(X[y < 2], y[y < 2])
+    >>> bool((model.predict(X[y == 2]) == -1).mean() > 0.9)
+    True
+    """
+
+    _evidence_names: Collection[str] = ()
+
+    def __init__(
+        self,
+        rule: str | Rule = "neighbours",
+        *,
+        accept: float | None = 0.95,
+        validation_fraction: float = 0.2,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.rule = rule
+        self.accept = accept
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def _learn(self, training: Part, selection: Part, seed: int) -> None:
+        if len(self.input_shape_) != 1:
+            raise ValueError("EmbeddingClassifier takes tables and embeddings (N, F), not images: embed them first.")
+        self._check_evidence()
+
+    def _evidence_chunks(self, samples: Samples, names: Collection[str] | None) -> Iterator[Chunk]:
+        return (({"embedding": x}, n) for x, n in chunks(samples, self.scaling_, torch.device("cpu")))

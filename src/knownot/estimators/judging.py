@@ -1,0 +1,122 @@
+"""A rule on evidence: what is known of samples, and what a rule makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from knownot.estimators.inputs import Samples
+from knownot.estimators.labelling import Labelled
+from knownot.estimators.persistence import Saved
+from knownot.rules import Rule, Verdict, make_rule
+
+# Samples and their class indices.
+Part = tuple[Samples, NDArray[np.int64]]
+# Evidence by name on a chunk of samples, which may be filled up, and how many rows of it are true.
+Chunk = tuple[dict[str, Tensor], int]
+
+
+class RuleBased(Labelled):
+    """What an estimator with a rule can do: gather evidence on samples, and let the rule judge them.
+
+    Attributes
+    ----------
+    rule_ : Rule
+    """
+
+    rule: str | Rule
+    rule_: Rule
+
+    # What NeuralEstimator beside this class provides, or the subclass.
+    if TYPE_CHECKING:
+
+        @property
+        def _evidence_names(self) -> Collection[str]:
+            """Names of the evidence beside "embedding"."""
+
+    #: Evidence on checked samples: "embedding", and of the names asked for those that there are.
+    _evidence_chunks: Callable[[Samples, Collection[str] | None], Iterator[Chunk]]
+
+    def _class_counts(self) -> list[int]:
+        """Subclusters of each class, as far as they are known."""
+        return [1] * len(self.classes_)
+
+    def _check_evidence(self) -> None:
+        """Refuse a rule that cannot work with these classes or this evidence, before anything is trained."""
+        rule = make_rule(self.rule)
+        rule.check(self._class_counts())
+        rule.check_evidence(self._evidence_names)
+
+    def _fit_rule(self, training: Part, selection: Part, seed: int) -> None:
+        self.rule_ = make_rule(self.rule, self._class_counts(), seed)
+        seen = self._collected(training[0], self.rule_.learns_from)
+        self.rule_.fit(seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device), seen)
+        held = self._collected(selection[0], self._needed)
+        self.rule_.calibrate(held["embedding"], torch.from_numpy(selection[1]).to(held["embedding"].device), held)
+
+    @property
+    def _needed(self) -> set[str]:
+        return set(self.rule_.uses) | set(self.rule_.may_use)
+
+    def evidence(self, X: Any, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """What is known of each sample, as rules take it: for rules of one's own.
+
+        Parameters
+        ----------
+        X : array-like
+        names : collection of str, optional
+            Some of the names that there are; all by default.
+
+        Returns
+        -------
+        dict of str to Tensor
+            "embedding" (N, d) and each of ``names``, (N,) or (N, C), on the CPU.
+        """
+        return {name: value.cpu() for name, value in self._collected(self._read(X), names).items()}
+
+    def _collected(self, samples: Samples, names: Collection[str] | None) -> dict[str, Tensor]:
+        pieces = [
+            {name: value[:n] for name, value in chunk.items()} for chunk, n in self._evidence_chunks(samples, names)
+        ]
+        return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _judged(self, samples: Samples) -> Iterator[tuple[Verdict, Tensor]]:
+        """Verdict and embedding of every piece of the samples."""
+        for i, (evidence, n) in enumerate(self._evidence_chunks(samples, self._needed)):
+            z = evidence["embedding"]
+            if i == 0:
+                # A model that was moved to another device takes its rule along.
+                self.rule_.to(z.device)
+            with torch.inference_mode():
+                # The rule sees the filled-up chunk too, so that its results do not depend on n either.
+                logits, knownness = self.rule_.evaluate(z, evidence)
+                verdict = Verdict(logits[:n], torch.nan_to_num(knownness[:n], nan=-torch.inf))
+            yield verdict, z[:n]
+
+    def _decide(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Class index and knownness of checked samples."""
+        classes, scores, start = np.empty(len(samples), np.int64), np.empty(len(samples)), 0
+        for verdict, _ in self._judged(samples):
+            stop = start + len(verdict.knownness)
+            classes[start:stop] = verdict.logits.argmax(-1).cpu().numpy()
+            scores[start:stop] = verdict.knownness.cpu().numpy()
+            start = stop
+        return classes, scores
+
+    def _scores(self, samples: Samples) -> NDArray[np.float64]:
+        return self._decide(samples)[1]
+
+    def _pack(self, saved: Saved) -> None:
+        super()._pack(saved)
+        saved.add("rule", self.rule_.state())
+        saved.facts["temperature"] = self.rule_.temperature
+
+    def _restore(self, saved: Saved) -> None:
+        super()._restore(saved)
+        self.rule_ = make_rule(self.rule, self._class_counts()).restore(saved.group("rule"))
+        self.rule_.temperature = saved.facts["temperature"]

@@ -1,0 +1,221 @@
+"""A classifier that may answer "none of these": labels, a rule on evidence, and a threshold. No network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_random_state
+
+from knownot.data import check_labels
+from knownot.estimators.base import all_or_nothing
+from knownot.estimators.inputs import Samples, Scaling, halves, hold_out
+from knownot.estimators.judging import Part, RuleBased
+from knownot.estimators.thresholding import Thresholded, rejects
+from knownot.rules import ConformalThreshold, f1_threshold, make_rule
+
+
+class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
+    """What a classifier that answers "none of these" can do, wherever its evidence comes from.
+
+    Evidence, named tensors with one row a sample, comes from a network (:class:`NeuralEstimator`) or from the
+    samples themselves. A rule makes a class and a knownness of it; a threshold on the knownness decides.
+    """
+
+    validation_fraction: float
+    random_state: Any
+
+    #: Trains what the evidence comes from on a part, with another to choose by, and a seed. NeuralEstimator
+    #: beside this class provides it, or the subclass.
+    _learn: Callable[[Part, Part, int], None]
+
+    # Fitting
+
+    @all_or_nothing
+    def fit(self, X: Any, y: ArrayLike, *, validation: tuple[Any, ArrayLike] | None = None) -> None:
+        """Learn from labelled samples, then calibrate on some that were held out.
+
+        Parameters
+        ----------
+        X : array-like
+            Tables (N, F); images (N, H, W), (N, H, W, C) or tensors (N, C, H, W), uint8 or
+            float in [0, 1].
+        y : array-like, shape (N,)
+            Class labels, whole numbers or strings.
+        validation : (X, y), optional
+            Held-out samples of the same classes. Default: ``validation_fraction`` of X. Half
+            of them choose the weights and the rule's scales, half set the threshold.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input cannot be learned from.
+        knownot.training.DivergenceError
+            If a term of the loss becomes infinite. Whatever is raised, the estimator is then what
+            it was before.
+        """
+        samples = self._read(X, reset=True)
+        codes = self._learn_labels(check_labels(y, len(samples)))
+        self._refuse_settings()
+        random = check_random_state(self.random_state)
+        training, selection, calibration = self._parts(samples, codes, validation, random)
+        seed = int(random.randint(2**31 - 1))
+        self.scaling_ = Scaling.fit(training[0])
+        self._learn(training, selection, seed)
+        self._fit_rule(training, selection, seed)
+        self._set_threshold(self._scores(calibration[0]), self.accept)
+
+    def _refuse_settings(self) -> None:
+        """What would only show after training, before it."""
+        make_rule(self.rule).check(self._class_counts())
+        ConformalThreshold(1.0 if self.accept is None else self.accept)
+
+    def _parts(
+        self,
+        samples: Samples,
+        codes: NDArray[np.int64],
+        validation: tuple[Any, ArrayLike] | None,
+        random: np.random.RandomState,
+    ) -> list[Part]:
+        if validation is None:
+            return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
+        held = self._read(validation[0])
+        held_codes = self._codes(check_labels(validation[1], len(held)), "validation")
+        if len(held) < 2:
+            raise ValueError(f"validation holds {len(held)} samples: give at least two.")
+        return [(samples, codes), *((held[i], held_codes[i]) for i in halves(held_codes))]
+
+    # Thresholds
+
+    def calibrate(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        accept: float | None = None,
+        X_unknown: Any = None,
+        method: str = "conformal",
+    ) -> Self:
+        """Set the threshold anew from samples that were not used in ``fit``.
+
+        Parameters
+        ----------
+        X : array-like
+            Samples of known classes, seen by nothing so far.
+        y : array-like, optional
+            Their labels; needed with ``X_unknown`` only.
+        accept : float, optional
+            Wished acceptance rate of known samples; default is the estimator's own.
+        X_unknown : array-like, optional
+            Samples of unknown classes: the threshold then has the best macro-F1 over all classes
+            and "unknown" on X and X_unknown together, whatever ``accept`` says.
+        method : {"conformal", "quantile"}
+            Split-conformal, which accepts at least ``accept`` of new known samples on average over
+            calibrations, or the plain quantile.
+
+        Returns
+        -------
+        self
+        """
+        if X_unknown is None:
+            return super().calibrate(X, accept=accept, method=method)
+        samples = self._read(X)
+        classes, scores = self._decide(samples)
+        codes = self._codes(check_labels(y, len(samples)), "y")
+        taken_for, unknown = self._decide(self._read(X_unknown))
+        self._refuse_unknown_as_class()
+        threshold = ConformalThreshold(1.0).fit(scores)
+        threshold.offset_ = f1_threshold(scores, codes, classes, unknown, taken_for)
+        return self._take_threshold(threshold, None)
+
+    def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
+        if accept is not None:
+            self._refuse_unknown_as_class()
+        return super()._set_threshold(scores, accept, method)
+
+    # Predicting
+
+    def _given(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
+        """Labels of class indices, or that of the unknown below the threshold."""
+        return self._labels(classes, ~(scores >= self.offset_) if rejects(self) else None)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
+
+        Parameters
+        ----------
+        X : array-like
+
+        Returns
+        -------
+        ndarray, shape (N,)
+        """
+        return self._given(*self._decide(self._read(X)))
+
+    @overload
+    def nearest_class(self, X: Any, *, return_knownness: Literal[False] = False) -> NDArray[Any]: ...
+
+    @overload
+    def nearest_class(self, X: Any, *, return_knownness: Literal[True]) -> tuple[NDArray[Any], NDArray[np.float64]]: ...
+
+    def nearest_class(self, X: Any, *, return_knownness: bool = False) -> Any:
+        """Class of each sample without rejection.
+
+        Parameters
+        ----------
+        X : array-like
+        return_knownness : bool
+            Give the knownness as well, from the same pass.
+
+        Returns
+        -------
+        classes : ndarray, shape (N,)
+        knownness : ndarray, shape (N,)
+            Only with ``return_knownness=True``; what :meth:`score_samples` gives.
+        """
+        classes, scores = self._decide(self._read(X))
+        return (self._labels(classes), scores) if return_knownness else self._labels(classes)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the known classes, given that a sample is of one of them, (N, C)."""
+        samples = self._read(X)
+        return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v, _ in self._judged(samples)])
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Knownness of each sample, shape (N,); higher means more known."""
+        return self._scores(self._read(X))
+
+    def assess(self, X: Any) -> dict[str, NDArray[Any]]:
+        """All that the model says of each sample, from one pass: one column for each kind of answer.
+
+        Parameters
+        ----------
+        X : array-like
+
+        Returns
+        -------
+        dict of str to ndarray
+            "class" (what :meth:`predict` gives), "knownness", "p_value" and "nearest_class", each of shape
+            (N,), and, of a model with a network, "embedding" (N, latent_dim).
+        """
+        pieces = [
+            (verdict.logits.argmax(-1).cpu(), verdict.knownness.double().cpu(), embedding.cpu())
+            for verdict, embedding in self._judged(self._read(X))
+        ]
+        classes, scores, embedding = (torch.cat(column).numpy() for column in zip(*pieces, strict=True))
+        own = {"embedding": embedding} if hasattr(self, "transform") else {}
+        return {
+            "class": self._given(classes, scores),
+            "knownness": scores,
+            "p_value": self.threshold_.p_values(scores),
+            "nearest_class": self._labels(classes),
+            **own,
+        }
