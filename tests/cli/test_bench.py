@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from knownot.cli.bench import by_rounds, parse_budget, parse_seeds, what_is_left
+from knownot.cli.bench import by_rounds, what_is_left
+from knownot.cli.bench_options import parse_budget, parse_seeds
 from knownot.cli.comparison import Comparison
 from knownot.experiments import EXPERIMENTS, Item, OutOfTime, Results, Runner
 from knownot.experiments.tables import Grid, Row

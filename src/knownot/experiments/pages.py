@@ -26,7 +26,7 @@ is written from them.
 
 ```bash
 export KNOWNOT_DATA=...                                  # folder of the data sets; unset: fetched from Hugging Face
-knownot bench list                                       # what there is
+knownot bench list                                       # names of all experiments
 knownot bench run open-gmvae/fashion-mnist --preset paper
 knownot bench table                                      # the same numbers in a terminal
 knownot bench table --docs docs                          # writes this page
