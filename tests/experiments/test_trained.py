@@ -97,7 +97,7 @@ SAME = [
     (Nested(training=Training(devices=4)), Nested(training=Training())),
     (Nested(training=Training(devices=4)), Nested()),
     (Nested(rule=Tail(5)), Nested(rule=Tail(5))),
-    (SoftmaxClassifier(devices=2, num_nodes=3), SoftmaxClassifier()),
+    (configure(SoftmaxClassifier(), {"training__devices": 2, "training__num_nodes": 3}), SoftmaxClassifier()),
 ]
 OTHERS = [
     (Nested(), Nested(hidden=(8,))),
@@ -106,7 +106,7 @@ OTHERS = [
     (Nested(rule=Tail(5)), Nested(rule=Tail(6))),
     (Nested(rule=Tail()), Nested(rule="nc-u")),
     (SoftmaxClassifier(), GMVAEClassifier()),
-    (SoftmaxClassifier(precision="32-true"), SoftmaxClassifier()),
+    (configure(SoftmaxClassifier(), {"training__precision": "32-true"}), SoftmaxClassifier()),
 ]
 
 
