@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from knownot.files import whole_file
+
 HOME = Path(__file__).parent.parent
 PREFACE = """# Speed
 
@@ -87,7 +89,8 @@ RACES = {"training_step": training_step, "scoring": scoring, "startup": startup,
 def main() -> None:
     """Write the page."""
     rows = [describe(found) for name, describe in RACES.items() if (found := record(name)) is not None]
-    (HOME / "docs" / "speed.md").write_text(PREFACE + "".join(rows), encoding="utf-8")
+    with whole_file(HOME / "docs" / "speed.md", "w", encoding="utf-8") as file:
+        file.write(PREFACE + "".join(rows))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from knownot.cli.bench import by_rounds, parse_budget, parse_seeds, what_is_left
+from knownot.cli.bench import by_rounds, what_is_left
+from knownot.cli.bench_options import parse_budget, parse_seeds
 from knownot.cli.comparison import Comparison
 from knownot.experiments import EXPERIMENTS, Item, OutOfTime, Results, Runner
 from knownot.experiments.tables import Grid, Row
@@ -23,9 +26,9 @@ def sentence(result) -> str:
 def content(experiment, preset, seed) -> dict:
     """A result in which every method is as good as its place, better by seed / 100."""
     methods = {}
-    for place, method in enumerate(experiment.methods):
+    for place, method in enumerate(experiment.titles):
         good = 0.5 + place / 100 + seed / 100
-        methods[method.name] = {
+        methods[method] = {
             "auroc": good, "oscr": good, "accuracy": good, "acceptance": 0.95, "rejection": good,
             "f1": [good, good, good / 2], "f1_mean_threshold": [good, good, good / 2], "thresholds": [0.0] * 3,
         }  # fmt: skip
@@ -41,7 +44,7 @@ def results(tmp_path) -> Path:
     """Two seeds of Fashion-MNIST at the preset cpu."""
     found = Results(tmp_path / "results")
     for seed in (0, 1):
-        found.write(found.path(FASHION.name, "cpu", seed), content(FASHION, "cpu", seed))
+        found.write(FASHION.name, "cpu", seed, content(FASHION, "cpu", seed))
     return found.folder
 
 
@@ -54,7 +57,7 @@ def runs(monkeypatch) -> list[tuple[str, str, int]]:
         path = self.results.path(experiment.name, preset.name, seed)
         if not path.exists():
             asked.append((experiment.name, preset.name, seed))
-            self.results.write(path, content(experiment, preset.name, seed))
+            self.results.write(experiment.name, preset.name, seed, content(experiment, preset.name, seed))
         return path
 
     monkeypatch.setattr(Runner, "run", run_one)
@@ -84,7 +87,7 @@ def test_table_shows_methods_and_headlines_beside_the_paper(run, results):
     assert "CROSR + EVT 0.505 ± 0.007" in text
     assert "GMVAE + NC-U over CROSR + NC-D" in text
     assert "+3.9 %" in text
-    assert "A wider terminal has room for" in text
+    assert "The terminal is too narrow for" in text
 
 
 def test_table_as_json_has_one_record_for_every_number(run, results):
@@ -117,7 +120,7 @@ def test_table_writes_pages(run, results, tmp_path):
 
 def test_queue_shows_order_minutes_and_what_is_begun(run, results):
     found = Results(results)
-    found.write(found.path(CIFAR.name, "paper", 0), content(CIFAR, "paper", 0))
+    found.write(CIFAR.name, "paper", 0, content(CIFAR, "paper", 0))
     begun = found.unfinished_path(CIFAR.name, "paper", 1) / "checkpoints"
     begun.mkdir(parents=True)
     (begun / "checkpoint.pt").write_bytes(b"x")
@@ -208,7 +211,7 @@ def test_run_begins_nothing_when_there_is_no_time(run, runs, tmp_path):
     assert "0 of 3 seeds are done" in " ".join(shown.stdout.split())
 
 
-def test_ctrl_c_ends_with_130(run, tmp_path, monkeypatch):
+def test_run_ends_with_130_after_ctrl_c(run, tmp_path, monkeypatch):
     def run_one(self, experiment, preset, seed):
         raise KeyboardInterrupt
 
@@ -233,7 +236,7 @@ def test_ctrl_c_ends_with_130(run, tmp_path, monkeypatch):
         ((FASHION.name, "--device", "tpu"), "Invalid value for '--device'"),
     ],
 )
-def test_mistakes_are_explained_before_anything_runs(run, runs, tmp_path, arguments, words):
+def test_run_explains_mistakes_before_anything_runs(run, runs, tmp_path, arguments, words):
     shown = run("bench", "run", *arguments, "--results", tmp_path, "--quiet")
     assert shown.exit_code == 2
     assert words in sentence(shown)
@@ -241,7 +244,7 @@ def test_mistakes_are_explained_before_anything_runs(run, runs, tmp_path, argume
 
 
 @pytest.mark.parametrize("option", ["--results", "--models", "--docs"])
-def test_folders_that_are_files_are_refused(run, runs, tmp_path, option):
+def test_run_refuses_folders_that_are_files(run, runs, tmp_path, option):
     file = tmp_path / "file"
     file.write_text("")
     folders = {"--results": tmp_path, option: file}
@@ -252,13 +255,13 @@ def test_folders_that_are_files_are_refused(run, runs, tmp_path, option):
     assert runs == []
 
 
-def test_seeds_and_times_are_read():
+def test_parse_seeds_and_parse_budget_read_numbers_and_times():
     assert parse_seeds(None) is None
     assert parse_seeds("3, 1,3") == [3, 1]
     assert [parse_budget(text) for text in (None, "90s", "9m", "1.5h", " 2 m ")] == [None, 90, 540, 5400, 120]
 
 
-def test_rounds_keep_the_order_of_experiments():
+def test_by_rounds_keeps_the_order_of_experiments():
     paper = FASHION.preset("paper")
     items = [Item(e, paper, seed) for e in (FASHION, CIFAR) for seed in (5, 2)]
     assert [(item.experiment.name, item.seed) for item in by_rounds(items)] == [
@@ -272,15 +275,15 @@ def test_what_is_left_names_three_at_most():
     assert f"6 of 7 seeds are done, {FASHION.name} seed 0 is left" in what_is_left(items[:1], 7, "9m")
 
 
-def test_columns_are_left_out_where_there_is_no_room():
+def test_comparison_leaves_out_columns_that_do_not_fit():
     grid = Grid(("AUROC", "OSCR"), (Row("method", ("0.900 ± 0.100", "0.800 ± 0.100")), Row("m", ("–", "–"))))
     assert [Comparison(grid).n_columns(width) for width in (36, 35, 21, 3)] == [2, 1, 1, 1]
 
 
-def test_help_of_bench_imports_nothing_heavy():
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(("run", "--help"), "--budget"), (("list",), FASHION.name), (("queue",), FASHION.name)]
+)
+def test_bench_imports_nothing_heavy_where_nothing_runs(arguments, words, tmp_path):
     program = (
         "import sys\n"
         "from knownot.cli import main\n"
@@ -288,7 +291,9 @@ def test_help_of_bench_imports_nothing_heavy():
         "except SystemExit as end:\n    assert not end.code\n"
         "print(*(name for name in ('torch', 'numpy', 'sklearn', 'matplotlib') if name in sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program, "bench", "run", "--help"], capture_output=True, text=True)
+    where = [] if "--help" in arguments else ["--results", str(tmp_path)]
+    command = [sys.executable, "-c", program, "bench", *arguments, *where]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stderr.split() == []
-    assert "--budget" in done.stdout
+    assert words in done.stdout

@@ -1,11 +1,13 @@
-"""Results of an experiment as they lie on disk, with numbers one can follow by hand."""
+"""Results of an experiment as they lie on disk, with numbers one can follow by hand; a protocol on bundled data."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from knownot.data import PROTOCOLS, OpenSetSplit, Protocol
 from knownot.experiments import Results
 
 
@@ -52,6 +54,10 @@ def fashion(tmp_path) -> Results:
     """Two seeds of open-gmvae/fashion-mnist at the preset paper, and a map of the first."""
     results = Results(tmp_path / "results")
     name = "open-gmvae/fashion-mnist"
+    codes = [0, 1, 2, 3, 4, 5] * 5
+    points = [[float(code), float(i)] for i, code in enumerate(codes)]
+    panel = {"points": points, "centroids": [[float(code), 15.0] for code in range(6)]}
+    maps = {"codes": codes, "maps": {"crosr, [y, z]": panel, "gmvae": panel}}
     for seed, more in ((0, 0.0), (1, 0.02)):
         methods = {
             "pixels+5nn": method(0.70 + more, [0.6, 0.5, 0.4], [0.55, 0.45, 0.35]),
@@ -59,10 +65,14 @@ def fashion(tmp_path) -> Results:
             "gmvae+nc-u": method(0.90 + more, [0.8, 0.6, 0.6], [0.7, 0.6, 0.6 + 4 * more]),
             "knownot": method(0.95 + more, [0.9, 0.8, 0.7], [0.85, 0.75, 0.65]),
         }
-        results.write(results.path(name, "paper", seed), run_of(name, seed, methods))
-    codes = [0, 1, 2, 3, 4, 5] * 5
-    points = [[float(code), float(i)] for i, code in enumerate(codes)]
-    panel = {"points": points, "centroids": [[float(code), 15.0] for code in range(6)]}
-    maps = {"codes": codes, "maps": {"crosr, [y, z]": panel, "gmvae": panel}}
-    results.write(results.maps_path(name, "paper", 0), maps, indent=None)
+        results.write(name, "paper", seed, run_of(name, seed, methods), {} if seed else {"maps": maps})
     return results
+
+
+@pytest.fixture(scope="session")
+def digits() -> Iterator[str]:
+    """Name of a protocol on the bundled digits, of which 0 to 5 are known."""
+    protocol = Protocol("digits-0-to-5", "digits", (OpenSetSplit(range(6), (6, 7, 8, 9)),), None, 120, 80)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, protocol.name, protocol)
+        yield protocol.name

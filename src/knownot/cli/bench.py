@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from knownot.cli import options
+from knownot.cli.bench_options import Device, Docs, Name, OfPreset, Preset, ResultsFolder, parse_budget, parse_seeds
 from knownot.cli.comparison import plain_table, tables
 from knownot.cli.outputs import require_folder
 from knownot.cli.scores import indented, titled
@@ -44,44 +43,7 @@ QUEUE_EXAMPLES = """[bold]Examples[/]
   knownot bench queue
   knownot bench run --queue --budget 30m
 """
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 QUEUE_PRESET = "paper"
-
-
-class Preset(StrEnum):
-    """How large a run is."""
-
-    smoke = "smoke"
-    cpu = "cpu"
-    paper = "paper"
-
-
-class Device(StrEnum):
-    """Where models are trained."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]", help="An experiment, or all of a paper by the first part of the name.", show_default=False
-    ),
-]
-ResultsFolder = Annotated[
-    Path, typer.Option("--results", metavar="DIR", help="Folder of the results.", rich_help_panel="Output")
-]
-Docs = Annotated[
-    Path | None,
-    typer.Option("--docs", metavar="DIR", help="Write the pages about all results there.", rich_help_panel="Output"),
-]
-OfPreset = Annotated[
-    Preset | None,
-    typer.Option("--preset", metavar="smoke|cpu|paper", help="This size alone.", show_default=False),
-]
 
 app = typer.Typer(
     help="Run the experiments of the papers, and show the numbers beside those published.",
@@ -289,48 +251,6 @@ def queue_command(results: ResultsFolder = Path("results"), as_json: options.Jso
     shown: list[RenderableType] = [titled("Queue", f"{len(items)} to run, about {total:g} minutes on a GPU")]
     shown.append(indented(table if items else Text("Nothing is left to run.", style="aside")))
     Terminal(as_json).result({"minutes": total, "items": items}, *shown)
-
-
-def parse_seeds(text: str | None) -> list[int] | None:
-    """Read seeds.
-
-    Raises
-    ------
-    ValueError
-        If they are not whole numbers with commas between them.
-
-    Examples
-    --------
-    >>> parse_seeds("0,2")
-    [0, 2]
-    """
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ValueError(f"--seeds {text!r} is not a list of seeds: write whole numbers with commas, as 0,1,2.")
-    return list(dict.fromkeys(map(int, parts)))
-
-
-def parse_budget(text: str | None) -> float | None:
-    """Read a time in seconds, minutes or hours.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-
-    Examples
-    --------
-    >>> parse_budget("1.5m")
-    90.0
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise ValueError(f"--budget {text!r} is not a time: write 90s, 9m or 1h.")
-    return float(match[1]) * UNITS[match[2]]
 
 
 def by_rounds(items: Sequence[Item]) -> list[Item]:

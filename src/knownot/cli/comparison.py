@@ -1,4 +1,4 @@
-"""Tables of methods side by side, as wide as there is room."""
+"""Tables of methods side by side, as wide as the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BETWEEN = 2
 
 @dataclass(frozen=True)
 class Comparison:
-    """A grid of methods; columns for which there is no room are left out, the last ones first.
+    """A grid of methods; columns that do not fit are left out, the last ones first.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Comparison:
         yield table
         hidden = self.grid.columns[n_shown:]
         if hidden:
-            yield Text(f"A wider terminal has room for {', '.join(hidden)}; --json has all.", style="aside")
+            yield Text(f"The terminal is too narrow for {', '.join(hidden)}; --json has all.", style="aside")
 
     def n_columns(self, width: int) -> int:
         """How many columns of numbers fit into so many characters, at least one."""
@@ -55,12 +55,12 @@ class Comparison:
         return len(self.grid.columns)
 
 
-def claims_table(claims: Sequence[Claim]) -> RenderableType:
+def claims_table(heading: str, claims: Sequence[Claim]) -> RenderableType:
     """Headlines: our gains beside the paper's."""
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="aside")
-    table.add_column("gain in macro-F1, mean τ, Q ≥ 1")
-    for heading in ("ours", "paper", "difference"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(heading)
+    for whose in ("ours", "paper", "difference"):
+        table.add_column(whose, justify="right", no_wrap=True)
     for claim in claims:
         table.add_row(claim.what, Text(claim.ours, style="value"), claim.paper, claim.difference)
     return Group("", table)
@@ -70,7 +70,7 @@ def tables(
     pairs: Iterable[tuple[Experiment, str]], results: Results
 ) -> tuple[list[dict[str, Any]], list[RenderableType]]:
     """Records, and tables for people, of those experiments and presets that have results."""
-    from knownot.experiments.tables import claims, legend, listed, summary
+    from knownot.experiments.tables import claims, listed, summary
 
     found: list[dict[str, Any]] = []
     shown: list[RenderableType] = []
@@ -83,10 +83,10 @@ def tables(
         many = f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}"
         parts: list[RenderableType] = [Comparison(summary(experiment, records))]
         if headlines := claims(experiment, records):
-            parts.append(claims_table(headlines))
+            parts.append(claims_table(experiment.gain_heading, headlines))
         shown += [titled(experiment.title, f"{experiment.name}, preset {size}, {many}"), *map(indented, parts)]
         found += [record.to_dict() for record in records]
-        legends[legend(experiment, records)] = None
+        legends[experiment.legend(records)] = None
     shown += [indented(Text(text, style="aside")) for text in legends]
     return found, shown
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 
 from knownot.experiments import open_gmvae
-from knownot.experiments.declaration import Experiment
+from knownot.experiments.declaration import Experiment, Paper
 
+#: The papers, in their order.
+PAPERS: tuple[Paper, ...] = (open_gmvae.PAPER,)
 #: Experiments by name, in the order of the papers.
-EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in open_gmvae.EXPERIMENTS}
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for paper in PAPERS for experiment in paper.experiments
+}
 
 
 def find_experiments(name: str | None = None) -> list[Experiment]:

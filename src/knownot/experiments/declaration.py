@@ -1,87 +1,28 @@
-"""What an experiment is: data, not a script."""
+"""What an experiment is: data, and a kind of measurement that knows what to do with it.
+
+A table or figure of a paper is one object of a kind, declared in the paper's file. A kind is one subclass of
+:class:`Experiment` in ``kinds/``: its further fields, how one seed is measured, the columns of its table, its
+figures. The runner, the results, the tables and the pages know no kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-Settings = Mapping[str, Any]
-Kind = Literal["open-set", "subclusters"]
+from knownot.experiments.context import Context, Measured
+from knownot.experiments.presets import Model, Preset
+from knownot.experiments.records import Record, Run
 
-
-@dataclass(frozen=True)
-class Model:
-    """Something to be trained, once a seed.
-
-    Attributes
-    ----------
-    name : str
-    estimator : str
-        Name of a class in :mod:`knownot.estimators`.
-    settings : mapping
-        Arguments of its constructor.
-    """
-
-    name: str
-    estimator: str
-    settings: Settings = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to decide: a rule on what a trained model says, or k-NN on raw pixels.
-
-    Attributes
-    ----------
-    name : str
-        What it is called in results: model+rule.
-    title : str
-        What it is called in tables.
-    model : str, optional
-        Name of the :class:`Model`; None: raw pixels.
-    rule : str
-        Name of a rule; on pixels "euclidean" or "cosine".
-    part : {"all", "logits", "latent"}
-        Columns of the embedding that the rule sees. Only CROSR's has parts.
-    """
-
-    name: str
-    title: str
-    model: str | None
-    rule: str
-    part: Literal["all", "logits", "latent"] = "all"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Samples of one class, whose number of subclusters is known.
-
-    Attributes
-    ----------
-    name : str
-    true : int
-        The number that is right.
-    dataset : str, optional
-        A named data set, of whose training part the samples with ``labels`` are taken.
-    labels : tuple of int
-    shape : str, optional
-        Instead of a data set a function of :mod:`knownot.data.synthetic`, called with
-        ``arguments`` and the seed.
-    arguments : mapping
-    """
-
-    name: str
-    true: int
-    dataset: str | None = None
-    labels: tuple[int, ...] = ()
-    shape: str | None = None
-    arguments: Settings = field(default_factory=dict)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Headline:
-    """Mean gain of one method over another in macro-F1 at the mean threshold, Q >= 1.
+    """Gain of one method over another, as the kind of the experiment measures it.
 
     Attributes
     ----------
@@ -102,37 +43,50 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Preset:
-    """How large a run is.
+class Column:
+    """A column of numbers.
 
     Attributes
     ----------
-    name : {"smoke", "cpu", "paper"}
-        Seconds; within an hour on two cores; what the paper describes.
-    settings : mapping of str to mapping
-        Further settings of a model by its name; those under "" are for all.
-    n_train, n_test : int, optional
-        At most so many samples of the training and test part, drawn by the seed.
-    n_validation : (int, int), optional
-        Validation samples of known and unknown classes, where fewer than the protocol's.
-    gpu_minutes : float
-        What one seed is expected to take on a GPU.
-    note : str
-        What differs from the paper, and why.
+    metric : str
+        Of the records that it shows.
+    heading : str
+    digits : int, optional
+        Decimals. Default: as many as the terminal or the page shows.
+    count : bool
+        Whether it counts something: without decimals where all seeds say the same.
+    short : str
+        Heading in the README; "" where it is not shown there.
     """
 
-    name: str
-    settings: Mapping[str, Settings] = field(default_factory=dict)
-    n_train: int | None = None
-    n_test: int | None = None
-    n_validation: tuple[int, int] | None = None
-    gpu_minutes: float = 0.0
-    note: str = ""
+    metric: str
+    heading: str
+    digits: int | None = None
+    count: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """One table or figure of a paper.
+class Drawing:
+    """A figure for the pages.
+
+    Attributes
+    ----------
+    name : str
+        Last part of its file's name, "f1.svg"; a PNG where there are thousands of points.
+    title : str
+        What it shows.
+    figure : matplotlib Figure
+    """
+
+    name: str
+    title: str
+    figure: Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ABC):
+    """One table or figure of a paper; its kind is a subclass.
 
     Attributes
     ----------
@@ -140,40 +94,56 @@ class Experiment:
         paper/experiment, which is also its folder in ``results/``.
     title, reference : str
         What it is, and where in the paper.
-    kind : {"open-set", "subclusters"}
-        What is measured, and so how it is run.
-    protocol : str
-        Name in :data:`knownot.data.PROTOCOLS`; of open-set experiments only, as are the next three.
-    models, methods, headlines, presets
-        See there; presets by their names.
-    groups : tuple of Group
-        Of experiments on subclusters.
-    n_subclusters : int
-        Centroids of each class for the rules on centroids.
-    mapped : tuple of str
-        Names of the models of whose embeddings maps are drawn, at the first seed.
+    presets : mapping of str to Preset
+        By their names.
+    models : tuple of Model
+        What is trained.
+    headlines : tuple of Headline
+        Of kinds with a :meth:`gain`.
     published : mapping of str to mapping
         Other numbers of the paper: method to metric to number.
+    emphasised : str
+        The method that users get, which tables and figures emphasise.
     seeds : tuple of int
     value : int
         Worth of a run on a GPU beside the others; the largest comes first in the queue.
     """
 
+    #: Parts of the data that presets may limit.
+    parts: ClassVar[tuple[str, ...]] = ()
+    #: What :meth:`gain` measures, as the heading of a table.
+    gain_heading: ClassVar[str] = "gain"
+    #: What readers of the README must know of the columns shown there.
+    short_legend: ClassVar[str] = ""
+
     name: str
     title: str
     reference: str
-    kind: Kind
     presets: Mapping[str, Preset]
-    protocol: str = ""
     models: tuple[Model, ...] = ()
-    methods: tuple[Method, ...] = ()
     headlines: tuple[Headline, ...] = ()
-    groups: tuple[Group, ...] = ()
-    n_subclusters: int = 1
-    mapped: tuple[str, ...] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    emphasised: str = "knownot"
     seeds: tuple[int, ...] = (0, 1, 2)
     value: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse presets that speak of something else.
+
+        Raises
+        ------
+        ValueError
+            If a preset has settings of a model, or limits a part of the data, that there is not.
+        """
+        for preset in self.presets.values():
+            models = ("", *(model.name for model in self.models))
+            for what, given, known in (
+                ("settings of", preset.settings, models),
+                ("limits of", preset.at_most, self.parts),
+            ):
+                if foreign := [name for name in given if name not in known]:
+                    names = ", ".join(map(repr, known)) or "none"
+                    raise ValueError(f"the preset {preset.name!r} of {self.name} has {what} {foreign}: use {names}.")
 
     def preset(self, name: str) -> Preset:
         """A preset by its name.
@@ -187,6 +157,64 @@ class Experiment:
             raise ValueError(f"{self.name} has no preset {name!r}: use one of {', '.join(self.presets)}.")
         return self.presets[name]
 
-    def settings(self, model: Model, preset: Preset) -> dict[str, Any]:
-        """Settings of a model at a preset."""
-        return {**model.settings, **preset.settings.get("", {}), **preset.settings.get(model.name, {})}
+    # What every kind must say.
+
+    @abstractmethod
+    def measure(self, context: Context) -> Measured:
+        """Measure one seed."""
+
+    @abstractmethod
+    def columns(self, records: Sequence[Record]) -> Sequence[Column]:
+        """Columns of the main table, the most telling first: where a terminal is narrow, the last are left out."""
+
+    @abstractmethod
+    def legend(self, records: Sequence[Record]) -> str:
+        """What the columns of the main table mean."""
+
+    # What a kind may say.
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What tables call each method, in their order; others, found in results alone, come last."""
+        return {}
+
+    def numbers(self, method: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+        """Metrics and numbers of what :meth:`measure` found for one method."""
+        for metric, value in method.items():
+            if isinstance(value, int | float):
+                yield metric, float(value)
+
+    def gain(self, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
+        """Gain of one method over another at one seed, in per cent."""
+        raise NotImplementedError(f"{type(self).__name__} has headlines, but does not say what a gain is.")
+
+    def details(self, records: Sequence[Record]) -> Sequence[tuple[str, Sequence[Column]]]:
+        """Further tables for the pages: title and columns."""
+        return ()
+
+    def figures(self, runs: Sequence[Run], attachments: Mapping[str, Any]) -> Iterator[Drawing]:
+        """Figures for the pages.
+
+        Parameters
+        ----------
+        runs : sequence of dict
+            Results of all seeds.
+        attachments : mapping of str to Any
+            Those of :class:`~knownot.experiments.context.Measured`, each of the first seed that has it.
+        """
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The experiments of a paper, and what a reader of their numbers must know.
+
+    Attributes
+    ----------
+    experiments : tuple of Experiment
+    text : str
+        Markdown.
+    """
+
+    experiments: tuple[Experiment, ...]
+    text: str

@@ -1,13 +1,44 @@
-"""The experiments of the open-set Gaussian-mixture VAE paper, sections 5.1 to 5.4 and figures 5 and 7."""
+"""The open-set Gaussian-mixture VAE paper: its settings; experiments of sections 5.1 to 5.4 and figures 5 and 7."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from knownot.estimators import PAPER_SETTINGS
-from knownot.experiments.declaration import Experiment, Group, Headline, Method, Model, Preset
+from knownot.experiments.declaration import Headline, Paper
+from knownot.experiments.kinds.open_set import Method, OpenSetExperiment
+from knownot.experiments.kinds.subclusters import Group, SubclusterExperiment
+from knownot.experiments.presets import Model, Preset
+
+_NC_U: dict[str, Any] = {"rule": "nc-u", "classifier_weight": 0.0, "hidden": (500, 100)}
+_CIFAR: dict[str, Any] = {
+    **_NC_U,
+    "pretrain_epochs": 40,
+    "blocks": ((2, 64), (2, 128), (4, 256)),
+    "hidden": (1000, 500),
+}
+#: The paper's own settings of GMVAEClassifier, by experiment: networks of its tables 1 to 4, its objective, its rule.
+#: Not stated there and chosen here: learning rate, batch size, epochs of pretraining, and "PFC", taken as a linear
+#: layer.
+PAPER_SETTINGS: dict[str, dict[str, Any]] = {
+    "open-gmvae/fashion-mnist": {**_NC_U, "latent_dim": 10, "blocks": ((2, 20), (2, 50)), "prior_hidden": (50, 50)},
+    "open-gmvae/cifar10": {**_CIFAR, "latent_dim": 50, "prior_hidden": (100, 100)},
+    "open-gmvae/mnist-even-odd": {
+        **_NC_U,
+        "latent_dim": 5,
+        "n_subclusters": (2, 2),
+        "blocks": ((1, 20), (1, 50)),
+        "prior_hidden": (20, 20),
+    },
+    "open-gmvae/cifar10-animals-vehicles": {
+        **_CIFAR,
+        "latent_dim": 20,
+        "n_subclusters": (2, 2),
+        "prior_hidden": (50, 50),
+    },
+}
 
 _METHODS = (
     Method("crosr+evt", "CROSR + EVT", "crosr", "weibull"),
@@ -28,51 +59,43 @@ _METHODS = (
     Method("pixels+5nn", "raw pixels, 5-NN Euclidean", None, "euclidean"),
     Method("pixels+5nn-cosine", "raw pixels, 5-NN cosine", None, "cosine"),
 )
-#: The paper's own combinations, against which the default rule is measured.
-COMBINATIONS = ("crosr+evt", "crosr+nc-d", "gmvae+nc-d", "gmvae+nc-u")
+_DASHED = {"markerfacecolor": "white", "linestyle": (0, (4, 1.5))}
+# No two lines share both colour and mark.
+_LINES: dict[str, dict[str, Any]] = {
+    "knownot": {"color": "#c04800", "marker": "o"},
+    "gmvae+nc-u": {"color": "#00795a", "marker": "s"},
+    "gmvae+nc-d": {"color": "#00795a", "marker": "s", **_DASHED},
+    "crosr+nc-d": {"color": "#0063a3", "marker": "^"},
+    "crosr+evt": {"color": "#0063a3", "marker": "^", **_DASHED},
+    "softmax+max-logit": {"color": "#a85a86", "marker": "D", "markersize": 3.5},
+    "pixels+5nn": {"color": "#6b7280", "marker": "v", "linestyle": (0, (1, 1.2)), "markersize": 4.0},
+}
 
-_TINY = {"blocks": ((1, 8), (1, 8)), "hidden": (64,)}
 _SMOKE = Preset(
     "smoke",
-    {
-        "": {**_TINY, "max_epochs": 2, "precision": "32-true"},
-    },
-    n_train=600,
-    n_test=500,
-    n_validation=(200, 200),
+    {"": {"blocks": ((1, 8), (1, 8)), "hidden": (64,), "max_epochs": 2, "training__precision": "32-true"}},
+    {"train": 600, "test": 500, "validation known": 200, "validation unknown": 200},
     note="600 training images, two epochs, narrow networks: whether it runs, not how good it is.",
 )
 
 
-def _models(name: str, n_subclusters: int) -> tuple[Model, ...]:
-    """The networks of one experiment; the softmax classifier has the layers of phi_z."""
+def _named(*presets: Preset) -> Mapping[str, Preset]:
+    return {preset.name: preset for preset in presets}
+
+
+def _open_set(name: str, headline: Headline, n_subclusters: int = 1, **more: Any) -> OpenSetExperiment:
+    """One of the paper's four; the softmax classifier has the layers of phi_z."""
     paper = PAPER_SETTINGS[name]
     encoder = {key: paper[key] for key in ("blocks", "hidden")}
-    return (
-        Model("crosr", "CROSRClassifier"),
-        Model("gmvae", "GMVAEClassifier", paper),
-        Model("knownot", "GMVAEClassifier", {"n_subclusters": n_subclusters}),
-        Model("softmax", "SoftmaxClassifier", encoder),
-    )
-
-
-def _open_set(
-    name: str,
-    title: str,
-    reference: str,
-    headline: Headline,
-    presets: tuple[Preset, ...],
-    n_subclusters: int = 1,
-    value: int = 0,
-) -> Experiment:
-    return Experiment(
+    return OpenSetExperiment(
         name=name,
-        title=title,
-        reference=f"open-set GMVAE paper, {reference}",
-        kind="open-set",
         protocol=name,
-        presets={preset.name: preset for preset in presets},
-        models=_models(name, n_subclusters),
+        models=(
+            Model("crosr", "CROSRClassifier", title="CROSR"),
+            Model("gmvae", "GMVAEClassifier", paper, title="GMVAE"),
+            Model("knownot", "GMVAEClassifier", {"n_subclusters": n_subclusters}, title="GMVAE, knownot's settings"),
+            Model("softmax", "SoftmaxClassifier", encoder, title="softmax network"),
+        ),
         methods=_METHODS,
         headlines=(
             headline,
@@ -81,33 +104,30 @@ def _open_set(
             Headline("knownot", "gmvae+nc-u"),
         ),
         n_subclusters=n_subclusters,
+        lines=_LINES,
         mapped=("crosr", "gmvae", "knownot", "softmax"),
-        value=value,
+        **more,
     )
 
 
-def _all(**settings: Any) -> Mapping[str, Mapping[str, Any]]:
-    return {"": settings}
-
-
-_GREY = (
+_GREY = _named(
     _SMOKE,
     Preset(
         "cpu",
-        {**_all(max_epochs=5), "crosr": {"max_epochs": 2}},
+        {"": {"max_epochs": 5}, "crosr": {"max_epochs": 2}},
         note="5 epochs of training, CROSR 2.",
     ),
     Preset(
         "paper",
         {"crosr": {"max_epochs": 6}},
         gpu_minutes=3.0,
-        note="The paper trains to a plateau, learning rate and batch size unsaid. Here: batches of 128, a cosine from "
-        "0.001 to 0 over 3,000 steps, weights of the best validation loss. CROSR, four times as slow on a processor, "
-        "has 6 epochs.",
+        note="The paper trains to a plateau; learning rate and batch size are not stated. Here: batches of 128, a "
+        "cosine from 0.001 to 0 over 3,000 steps, weights of the best validation loss. CROSR, four times as slow on a "
+        "processor, has 6 epochs.",
     ),
 )
 _QUARTER = {"blocks": ((2, 16), (2, 32), (4, 64)), "hidden": (250, 125)}
-_COLOUR = (
+_COLOUR = _named(
     replace(_SMOKE, settings={**_SMOKE.settings, "gmvae": {"pretrain_epochs": 1}}),
     Preset(
         "cpu",
@@ -131,8 +151,8 @@ _COLOUR = (
 )
 
 
-def _parts() -> Experiment:
-    """What the gain of GMVAE + NC-U over CROSR + NC-D hangs on: how long each is trained."""
+def _parts() -> OpenSetExperiment:
+    """What the gain of GMVAE + NC-U over CROSR + NC-D depends on: how long each is trained."""
     whole = PAPER_SETTINGS["open-gmvae/mnist-even-odd"]
     variants = {
         "gmvae": ("as published", "GMVAEClassifier", whole),
@@ -146,13 +166,12 @@ def _parts() -> Experiment:
         methods.append(Method(f"{name}+{rule}", f"{kind} + {rule.upper()}, {what}", name, rule))
     pairs = [(a, b) for a in methods if a.rule == "nc-u" for b in methods if b.rule == "nc-d"]
     smoke = replace(_SMOKE, settings={"": _SMOKE.settings[""], **{name: {"max_epochs": 1} for name in variants}})
-    return Experiment(
+    return OpenSetExperiment(
         name="open-gmvae/mnist-even-odd-parts",
-        title="MNIST, even and odd: what the gain over CROSR hangs on",
+        title="MNIST, even and odd: what the gain over CROSR depends on",
         reference="open-set GMVAE paper, section 5.3; the variants are not in the paper",
-        kind="open-set",
         protocol="open-gmvae/mnist-even-odd",
-        presets={"smoke": smoke, "paper": Preset("paper", gpu_minutes=3.0, note="One seed.")},
+        presets=_named(smoke, Preset("paper", gpu_minutes=3.0, note="One seed.")),
         models=tuple(Model(name, estimator, settings) for name, (_, estimator, settings) in variants.items()),
         methods=tuple(methods),
         headlines=tuple(
@@ -163,124 +182,108 @@ def _parts() -> Experiment:
     )
 
 
-_SUBCLUSTERS = (
-    Preset("smoke", _all(max_samples=400, max_epochs=2, max_subclusters=2), note="400 samples, two epochs."),
+_SUBCLUSTERS = _named(
+    Preset("smoke", {"": {"max_samples": 400, "max_epochs": 2, "max_subclusters": 2}}, note="400 samples, two epochs."),
     Preset(
         "cpu",
-        _all(max_samples=2_500, max_epochs=12, max_subclusters=3, stop_early=False),
+        {"": {"max_samples": 2_500, "max_epochs": 12, "max_subclusters": 3, "stop_early": False}},
         note="2,500 samples of each class or pair, 500 of them held out, 12 epochs with each of one, two and three "
         "subclusters.",
     ),
     Preset(
         "paper",
-        _all(max_samples=20_000, max_epochs=100, max_subclusters=3, stop_early=False),
+        {"": {"max_samples": 20_000, "max_epochs": 100, "max_subclusters": 3, "stop_early": False}},
         gpu_minutes=8.0,
         note="All samples of a class, 100 epochs, one, two and three subclusters.",
     ),
 )
 
 
-def _subclusters(
-    name: str,
-    title: str,
-    reference: str,
-    groups: tuple[Group, ...],
-    published: Mapping[str, Mapping[str, float]],
-    presets: tuple[Preset, ...] = _SUBCLUSTERS,
-    value: int = 0,
-) -> Experiment:
-    return Experiment(
-        name=name,
-        title=title,
-        reference=f"open-set GMVAE paper, {reference}",
-        kind="subclusters",
-        presets={preset.name: preset for preset in presets},
-        groups=groups,
-        published=published,
-        value=value,
-    )
-
-
-EXPERIMENTS = (
+_EXPERIMENTS = (
     _open_set(
         "open-gmvae/fashion-mnist",
-        "Fashion-MNIST: 6 known and 4 unknown classes",
-        "section 5.1, figure 1",
         Headline("gmvae+nc-u", "crosr+nc-d", 3.9),
-        _GREY,
+        title="Fashion-MNIST: 6 known and 4 unknown classes",
+        reference="open-set GMVAE paper, section 5.1, figure 1",
+        presets=_GREY,
         value=1,
     ),
     _open_set(
         "open-gmvae/cifar10",
-        "CIFAR-10: 6 known and 4 unknown classes",
-        "section 5.2, figures 2 to 4",
         Headline("gmvae+nc-u", "crosr+nc-d", 61.3),
-        _COLOUR,
+        title="CIFAR-10: 6 known and 4 unknown classes",
+        reference="open-set GMVAE paper, section 5.2, figures 2 to 4",
+        presets=_COLOUR,
         value=10,
     ),
     _open_set(
         "open-gmvae/mnist-even-odd",
-        "MNIST: even (0, 2) and odd (1, 3) against 4 to 9",
-        "section 5.3, figure 6",
         Headline("gmvae+nc-u", "crosr+nc-d", 19.9),
-        _GREY,
         n_subclusters=2,
+        title="MNIST: even (0, 2) and odd (1, 3) against 4 to 9",
+        reference="open-set GMVAE paper, section 5.3, figure 6",
+        presets=_GREY,
         value=2,
     ),
     _parts(),
     _open_set(
         "open-gmvae/cifar10-animals-vehicles",
-        "CIFAR-10: animals (cat, dog) and vehicles (car, truck) against 6 classes",
-        "section 5.4, figure 8",
         Headline("gmvae+nc-u", "crosr+evt", 33.0),
-        _COLOUR,
         n_subclusters=2,
+        title="CIFAR-10: animals (cat, dog) and vehicles (car, truck) against 6 classes",
+        reference="open-set GMVAE paper, section 5.4, figure 8",
+        presets=_COLOUR,
         value=9,
     ),
-    _subclusters(
-        "open-gmvae/subclusters-mnist",
-        "Number of subclusters: MNIST digits, two together and one alone",
-        "section 4, figure 5",
-        (
+    SubclusterExperiment(
+        name="open-gmvae/subclusters-mnist",
+        title="Number of subclusters: MNIST digits, two together and one alone",
+        reference="open-set GMVAE paper, section 4, figure 5",
+        presets=_SUBCLUSTERS,
+        groups=(
             Group("even: 0 and 2", 2, "mnist", (0, 2)),
             Group("odd: 1 and 3", 2, "mnist", (1, 3)),
             Group("0 alone", 1, "mnist", (0,)),
             Group("1 alone", 1, "mnist", (1,)),
         ),
-        {
+        published={
             "even: 0 and 2": {"drop 1→2": 0.86, "drop 2→3": 0.22, "n_subclusters": 2},
             "odd: 1 and 3": {"drop 1→2": 1.23, "drop 2→3": -0.09, "n_subclusters": 2},
         },
         value=3,
     ),
-    _subclusters(
-        "open-gmvae/subclusters-cifar10",
-        "Number of subclusters: animals (cat, dog) and vehicles (car, truck)",
-        "section 4, figure 7",
-        (Group("animals", 2, "cifar10", (3, 5)), Group("vehicles", 2, "cifar10", (1, 9))),
-        {
+    SubclusterExperiment(
+        name="open-gmvae/subclusters-cifar10",
+        title="Number of subclusters: animals (cat, dog) and vehicles (car, truck)",
+        reference="open-set GMVAE paper, section 4, figure 7",
+        presets=_SUBCLUSTERS,
+        groups=(Group("animals", 2, "cifar10", (3, 5)), Group("vehicles", 2, "cifar10", (1, 9))),
+        published={
             "animals": {"drop 1→2": 1.31, "drop 2→3": -1.47, "n_subclusters": 2},
             "vehicles": {"drop 1→2": 0.82, "drop 2→3": 0.5, "n_subclusters": 2},
         },
         value=4,
     ),
-    _subclusters(
-        "open-gmvae/subclusters-shapes",
-        "Number of subclusters: synthetic shapes",
-        "section 4; the shapes are not in the paper",
-        (
+    SubclusterExperiment(
+        name="open-gmvae/subclusters-shapes",
+        title="Number of subclusters: synthetic shapes",
+        reference="open-set GMVAE paper, section 4; the shapes are not in the paper",
+        presets=_named(
+            _SUBCLUSTERS["smoke"],
+            Preset(
+                "cpu",
+                {"": {"max_subclusters": 4}},
+                note="1,200 samples, up to four subclusters, 1,000 steps with each.",
+            ),
+        ),
+        groups=(
             Group("1 blob, 5-d", 1, shape="blobs", arguments={"n_samples": 1_200, "n_clusters": 1, "n_features": 5}),
             Group("2 blobs, 10-d", 2, shape="blobs", arguments={"n_samples": 1_200, "n_clusters": 2, "n_features": 10}),
             Group("3 blobs, 5-d", 3, shape="blobs", arguments={"n_samples": 1_200, "n_clusters": 3, "n_features": 5}),
             Group("2 arcs", 2, shape="arcs", arguments={"n_samples": 1_200, "n_clusters": 2}),
             Group("3 arms of a pinwheel", 3, shape="pinwheel", arguments={"n_samples": 1_200, "n_clusters": 3}),
         ),
-        {},
-        presets=(
-            _SUBCLUSTERS[0],
-            Preset(
-                "cpu", _all(max_subclusters=4), note="1,200 samples, up to four subclusters, 1,000 steps with each."
-            ),
-        ),
     ),
 )
+#: What readers must know of its numbers is in the Markdown file beside this one.
+PAPER = Paper(_EXPERIMENTS, Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))

@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "lightning")
 
 
@@ -28,6 +26,8 @@ def provenance() -> dict[str, Any]:
     >>> sorted(provenance()["versions"])[:3]
     ['lightning', 'numpy', 'python']
     """
+    import torch
+
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit,
@@ -41,6 +41,8 @@ def provenance() -> dict[str, Any]:
 
 def hardware() -> str:
     """Processor, and accelerator where there is one."""
+    import torch
+
     cpu = f"{cpu_name()}, {os.cpu_count()} cores, {platform.machine()}"
     return f"{torch.cuda.get_device_name()}; {cpu}" if torch.cuda.is_available() else cpu
 

@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from knownot.experiments.declaration import Experiment
-from knownot.experiments.results import GAIN, Record
+from knownot.experiments.declaration import Column, Experiment
+from knownot.experiments.records import Record
+from knownot.experiments.results import GAIN
 
 NONE = "–"
-#: The rule that users get, which tables and figures emphasise.
-DEFAULT_RULE = "knownot"
-
-# Metric and heading, the most telling first: where there is no room, the last ones are left out.
-SUMMARY = (
-    ("auroc", "AUROC"),
-    ("oscr", "OSCR"),
-    ("accuracy", "accuracy"),
-    ("f1 mean threshold Q>=1", "F1, mean τ"),
-    ("f1 Q={last}", "F1, Q = {last}"),
-    ("rejection", "rejected"),
-    ("acceptance", "accepted"),
-)
-# Headings of experiments on subclusters, in whose metrics the drops and gains follow.
-SUBCLUSTERS = (("n_subclusters", "chosen"), ("true", "true"))
-LEGENDS = {
-    "open-set": "Mean ± standard deviation over seeds. F1, mean τ: macro-F1 at the mean of the thresholds for each Q, "
-    "averaged over Q ≥ 1 unknown classes. F1, Q = {last}: with all unknown classes, at the threshold for that Q. "
-    "Rejected, accepted: unknown and known test samples at the threshold that is to accept 95 % of the known.",
-    "subclusters": "Mean ± standard deviation over seeds, the paper's numbers in parentheses. Drop: what one more "
-    "subcluster takes from the latent covering loss at equal reconstruction, in nats, as the paper measures it. Gain: "
-    "what it takes from the full objective, by which the number is chosen.",
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +21,7 @@ class Row:
     title : str
     cells : tuple of str
     emphasised : bool
-        Whether it is the default rule.
+        Whether it is the method that users get.
     """
 
     title: str
@@ -77,15 +55,8 @@ def number(mean: float, sd: float | None, digits: int) -> str:
     return f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}")
 
 
-def unknown_classes(records: Iterable[Record]) -> int:
-    """How many unknown classes there are: the largest Q of the metrics."""
-    return max((int(r.metric.split("Q=")[1]) for r in records if "Q=" in r.metric), default=0)
-
-
 def summary(experiment: Experiment, records: Sequence[Record], digits: int = 3) -> Grid:
     """The main table of an experiment: of every method the most telling numbers.
-
-    For kinds other than "open-set" every metric is a column.
 
     Parameters
     ----------
@@ -93,66 +64,51 @@ def summary(experiment: Experiment, records: Sequence[Record], digits: int = 3) 
     records : sequence of Record
         As :meth:`Results.records` returns them.
     digits : int
-        Decimals.
+        Decimals, where a column does not say how many.
 
     Returns
     -------
     Grid
     """
-    if experiment.kind == "open-set":
-        last = unknown_classes(records)
-        metrics = [(metric.format(last=last), heading.format(last=last)) for metric, heading in SUMMARY]
-        return _grid(experiment, records, metrics, digits)
-    names = {record.metric for record in records if record.metric != GAIN}
-    rest = sorted(names - {name for name, _ in SUBCLUSTERS})
-    return _grid(experiment, records, [*SUBCLUSTERS, *((name, name) for name in rest)], 2)
+    return grid(experiment, records, experiment.columns(records), digits)
 
 
-def legend(experiment: Experiment, records: Sequence[Record]) -> str:
-    """What the columns of the main table mean."""
-    return LEGENDS[experiment.kind].format(last=unknown_classes(records))
-
-
-def f1_grid(experiment: Experiment, records: Sequence[Record], mean_threshold: bool, digits: int = 3) -> Grid:
-    """Macro-F1 of every method for every number Q of unknown classes."""
-    of = "f1 mean threshold" if mean_threshold else "f1"
-    return _grid(
-        experiment, records, [(f"{of} Q={q}", f"Q = {q}") for q in range(unknown_classes(records) + 1)], digits
-    )
-
-
-def _grid(experiment: Experiment, records: Sequence[Record], metrics: Sequence[tuple[str, str]], digits: int) -> Grid:
+def grid(experiment: Experiment, records: Sequence[Record], columns: Sequence[Column], digits: int = 3) -> Grid:
+    """A table of every method; columns without a single number are left out."""
     found = {(record.method, record.metric): record for record in records}
-    there = [(metric, heading) for metric, heading in metrics if any(key[1] == metric for key in found)]
+    there = [column for column in columns if any(metric == column.metric for _, metric in found)]
     methods = dict.fromkeys(record.method for record in records if record.metric != GAIN)
     rows = (
         Row(
             title_of(experiment, method),
-            tuple(_cell(found.get((method, metric)), digits) for metric, _ in there),
-            method == DEFAULT_RULE,
+            tuple(cell(found.get((method, column.metric)), column, digits) for column in there),
+            method == experiment.emphasised,
         )
         for method in ordered(experiment, methods)
     )
-    return Grid(tuple(heading for _, heading in there), tuple(rows))
+    return Grid(tuple(column.heading for column in there), tuple(rows))
 
 
-def _cell(record: Record | None, digits: int) -> str:
+def cell(record: Record | None, column: Column, digits: int) -> str:
+    """A number as its column shows it, the paper's in parentheses; a dash where there is none."""
     if record is None:
         return NONE
-    counted = record.metric in ("n_subclusters", "true") and not record.sd and record.mean.is_integer()
-    text = f"{record.mean:.0f}" if counted else number(record.mean, record.sd, digits)
+    if column.count and not record.sd and record.mean.is_integer():
+        text = f"{record.mean:.0f}"
+    else:
+        text = number(record.mean, record.sd, digits if column.digits is None else column.digits)
     return text if record.paper is None else f"{text} ({record.paper:g})"
 
 
 def ordered(experiment: Experiment, methods: Iterable[str]) -> list[str]:
     """Methods in the order of the experiment; others, which it no longer has, after them."""
-    declared = [method.name for method in experiment.methods]
+    declared = list(experiment.titles)
     return sorted(methods, key=lambda name: declared.index(name) if name in declared else len(declared))
 
 
 def title_of(experiment: Experiment, method: str) -> str:
     """What a method is called in tables."""
-    return next((declared.title for declared in experiment.methods if declared.name == method), method)
+    return experiment.titles.get(method, method)
 
 
 @dataclass(frozen=True)
@@ -202,6 +158,38 @@ def claims(experiment: Experiment, records: Sequence[Record]) -> list[Claim]:
     return found
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a method stands among all by one metric, of which more is better.
+
+    Attributes
+    ----------
+    method, best : Record
+    rank, of : int
+        The best has rank 1.
+    """
+
+    method: Record
+    best: Record
+    rank: int
+    of: int
+
+
+def standing(records: Iterable[Record], method: str, metric: str) -> Standing | None:
+    """Where a method stands by its mean; None where it has no such number.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    method, metric : str
+    """
+    column = {record.method: record for record in records if record.metric == metric}
+    if method not in column:
+        return None
+    ours, best = column[method], max(column.values(), key=lambda record: record.mean)
+    return Standing(ours, best, 1 + sum(record.mean > ours.mean for record in column.values()), len(column))
+
+
 def listed(numbers: Iterable[int]) -> str:
     """Numbers in words.
 
@@ -212,3 +200,15 @@ def listed(numbers: Iterable[int]) -> str:
     """
     words = [str(value) for value in numbers]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def ordinal(place: int) -> str:
+    """A place in words.
+
+    Examples
+    --------
+    >>> [ordinal(place) for place in (1, 2, 3, 7, 11, 22)]
+    ['1st', '2nd', '3rd', '7th', '11th', '22nd']
+    """
+    teens = place % 100 in (11, 12, 13)
+    return f"{place}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"

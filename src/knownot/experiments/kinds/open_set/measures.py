@@ -1,13 +1,8 @@
-"""Experiments that tell known from unknown: every method of a paper on the same split and seed.
-
-What tunes what: weights and the scales of rules see half of the validation knowns, the threshold
-of a wished acceptance rate the other half, the thresholds of macro-F1 all validation knowns and
-unknowns (for each number Q of unknown classes, and the mean of these). The test set tunes nothing.
-"""
+"""Numbers of every method on the same samples of one seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from knownot import estimators
 from knownot.data import PROTOCOLS, Dataset, load_named, open_set_partition
-from knownot.estimators import OpenSetClassifier
 from knownot.estimators.inputs import halves
-from knownot.experiments.declaration import Experiment, Method, Model, Preset
+from knownot.experiments.kinds.open_set.methods import Method, Part
 from knownot.metrics import auroc, closed_set_accuracy, f1_against_unknown_classes, oscr
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule, nearest
 
 ACCEPT = 0.95
 _NEIGHBOURS = 5
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -81,29 +72,31 @@ class Parts:
         return [self.validation_x[self.selection], self.validation_x[self.calibration], self.unknown_x, self.test_x]
 
 
-def load_parts(experiment: Experiment, preset: Preset, seed: int) -> Parts:
+def load_parts(protocol: str, at_most: Mapping[str, int], seed: int) -> Parts:
     """Read the data and cut them as the protocol says.
 
     Parameters
     ----------
-    experiment : Experiment
-    preset : Preset
-        May ask for fewer samples.
+    protocol : str
+        Name in :data:`knownot.data.PROTOCOLS`.
+    at_most : mapping of str to int
+        Most samples of "train", "test", "validation known" and "validation unknown".
     seed : int
         Decides all draws.
     """
-    protocol = PROTOCOLS[experiment.protocol]
-    n_known, n_unknown = preset.n_validation or (protocol.n_validation_known, protocol.n_validation_unknown)
+    published = PROTOCOLS[protocol]
     partition = open_set_partition(
-        load_named(protocol.dataset, "train"),
-        load_named(protocol.dataset, "test"),
-        protocol.splits[0],
-        n_known,
-        n_unknown,
+        load_named(published.dataset, "train"),
+        load_named(published.dataset, "test"),
+        published.splits[0],
+        min(published.n_validation_known, at_most.get("validation known", published.n_validation_known)),
+        min(published.n_validation_unknown, at_most.get("validation unknown", published.n_validation_unknown)),
         seed=seed,
     )
     split = partition.split
-    train, test = _at_most(partition.train, preset.n_train, seed), _at_most(partition.test, preset.n_test, seed)
+    train, test = (
+        _at_most(data, at_most.get(part), seed) for part, data in (("train", partition.train), ("test", partition.test))
+    )
     held = split.apply(partition.validation_known.labels)
     selection, calibration = halves(held)
     return Parts(
@@ -125,11 +118,6 @@ def _at_most(data: Dataset, n: int | None, seed: int) -> Dataset:
     if n is None or n >= len(data):
         return data
     return data.select(np.sort(np.random.default_rng([seed, 2]).permutation(len(data))[:n]))
-
-
-def make_model(model: Model, settings: dict[str, Any], seed: int) -> OpenSetClassifier:
-    """An unfitted estimator; without a threshold of its own, since experiments set theirs."""
-    return getattr(estimators, model.estimator)(**{**settings, "random_state": seed})
 
 
 def measure(parts: Parts, selection: Scored, calibration: Scored, unknown: Scored, test: Scored) -> dict[str, Any]:
@@ -194,18 +182,19 @@ class Described:
     parts: list[dict[str, Tensor]]
 
     @classmethod
-    def by(cls, model: OpenSetClassifier, parts: Parts) -> Described:
+    def by(cls, model: Any, parts: Parts) -> Described:
         """Ask the model once, for all rules."""
         train = model.evidence(parts.train_x, {"logits"})
         return cls(train, [model.evidence(x) for x in parts.to_score()])
 
 
-def on_model(method: Method, experiment: Experiment, described: Described, parts: Parts, seed: int) -> list[Scored]:
+def on_model(method: Method, n_subclusters: int, described: Described, parts: Parts, seed: int) -> list[Scored]:
     """Class and knownness by a rule on what a trained model says."""
     codes = torch.from_numpy(parts.train_codes)
-    rule = make_rule(method.rule, [experiment.n_subclusters] * (int(codes.max()) + 1), seed)
-    evidence = [{**part, "embedding": columns(part["embedding"], part, method.part)} for part in described.parts]
-    rule.fit(columns(described.train["embedding"], described.train, method.part), codes, described.train)
+    n_classes = int(codes.max()) + 1
+    rule = make_rule(method.rule, [n_subclusters] * n_classes, seed)
+    evidence = [{**part, "embedding": columns(part["embedding"], n_classes, method.part)} for part in described.parts]
+    rule.fit(columns(described.train["embedding"], n_classes, method.part), codes, described.train)
     rule.calibrate(evidence[0]["embedding"], torch.from_numpy(parts.validation_codes[parts.selection]), evidence[0])
     scored = []
     for part in evidence:
@@ -214,24 +203,38 @@ def on_model(method: Method, experiment: Experiment, described: Described, parts
     return scored
 
 
-def columns(z: Tensor, evidence: dict[str, Tensor], part: str) -> Tensor:
+def columns(z: Any, n_classes: int, part: Part) -> Any:
     """The embedding, or its logits or its latent codes alone, of a model that has both side by side."""
-    if part == "all":
-        return z
-    n_logits = evidence["logits"].shape[1]
-    return z[:, :n_logits] if part == "logits" else z[:, n_logits:]
+    return {"all": z, "logits": z[:, :n_classes], "latent": z[:, n_classes:]}[part]
 
 
 def measure_methods(
-    experiment: Experiment, models: dict[str, OpenSetClassifier], parts: Parts, seed: int, tell: Tell
+    methods: Sequence[Method],
+    models: Mapping[str, Any],
+    parts: Parts,
+    n_subclusters: int,
+    seed: int,
+    say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
-    """Numbers of every method of an experiment, by name."""
+    """Numbers of every method of an experiment, by name.
+
+    Parameters
+    ----------
+    methods : sequence of Method
+    models : mapping of str to fitted estimator
+    parts : Parts
+    n_subclusters : int
+        Centroids of each class.
+    seed : int
+    say : callable
+        Told which method is measured.
+    """
     found, described = {}, {name: Described.by(model, parts) for name, model in models.items()}
-    for method in experiment.methods:
-        tell(f"{experiment.name} seed {seed}: {method.title}")
+    for method in methods:
+        say(method.title)
         if method.model is None:
             scored = on_pixels(method.rule, parts)
         else:
-            scored = on_model(method, experiment, described[method.model], parts, seed)
+            scored = on_model(method, n_subclusters, described[method.model], parts, seed)
         found[method.name] = measure(parts, *scored)
     return found

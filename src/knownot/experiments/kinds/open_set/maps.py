@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knownot.estimators import CROSRClassifier, OpenSetClassifier
-from knownot.experiments.open_set import Parts
+from knownot.experiments.kinds.open_set.measures import Parts, columns
+from knownot.experiments.kinds.open_set.methods import Method, Part
 
 _MOST = 1_500
+# An embedding of which methods see parts is drawn whole and in these parts.
+_PARTS: dict[Part, str] = {"all": "[y, z]", "logits": "y", "latent": "z"}
 
 
-def class_maps(models: dict[str, OpenSetClassifier], parts: Parts, seed: int, most: int = _MOST) -> dict[str, Any]:
-    """t-SNE of the training embeddings of every model, and of the parts of CROSR's.
+def class_maps(
+    methods: Sequence[Method], models: Mapping[str, Any], parts: Parts, seed: int, most: int = _MOST
+) -> dict[str, Any]:
+    """t-SNE of the training embeddings of every model, and of the parts of them that methods use.
 
     Parameters
     ----------
-    models : dict of str to OpenSetClassifier
+    methods : sequence of Method
+    models : mapping of str to fitted estimator
     parts : Parts
     seed : int
     most : int
@@ -36,13 +42,14 @@ def class_maps(models: dict[str, OpenSetClassifier], parts: Parts, seed: int, mo
     Open-set Gaussian-mixture VAE paper, figures 3 and 4.
     """
     shown = np.sort(np.random.default_rng([seed, 3]).permutation(len(parts.train_codes))[:most])
+    n_classes = int(parts.train_codes.max()) + 1
     found = {}
     for name, model in models.items():
         z = model.transform(parts.train_x)
+        used = {method.part for method in methods if method.model == name}
         panels = {name: z}
-        if isinstance(model, CROSRClassifier):
-            n_logits = model.module_.n_classes
-            panels = {f"{name}, [y, z]": z, f"{name}, y": z[:, :n_logits], f"{name}, z": z[:, n_logits:]}
+        if len(used) > 1:
+            panels = {f"{name}, {_PARTS[part]}": columns(z, n_classes, part) for part in _PARTS if part in used}
         for title, values in panels.items():
             found[title] = _map(values, parts.train_codes, shown, seed)
     return {"codes": parts.train_codes[shown].tolist(), "maps": found}
