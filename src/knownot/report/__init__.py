@@ -8,8 +8,9 @@ except ModuleNotFoundError as error:
         f"A report needs {error.name}, which is not installed: run pip install 'knownot[report]'.", name=error.name
     ) from error
 
+from knownot.report.gathering import gather
 from knownot.report.page import render, write_report
 from knownot.report.sections import SECTIONS, Section
-from knownot.report.subject import Subject, gather
+from knownot.report.subject import Subject
 
 __all__ = ["SECTIONS", "Section", "Subject", "gather", "render", "write_report"]

@@ -97,14 +97,11 @@ def facts(subject: Subject, index: NDArray[np.int64]) -> dict[str, list[str]]:
 
 def unusual_features(subject: Subject, index: NDArray[np.int64], most: int = 6) -> list[list[tuple[str, str]]] | None:
     """Feature values of some samples, those first that lie farthest from the middle of the data; None for images."""
-    table = subject.features
-    if table is None:
+    if subject.features is None:
         return None
-    middle = np.nanmedian(table, axis=0)
-    spread = np.nanmedian(np.abs(table - middle), axis=0)
-    spread = np.where(spread > 0, spread, np.maximum(table.std(axis=0), 1e-12))
+    middle, spread = subject.feature_spread
     listed = []
-    for values in table[index]:
+    for values in subject.features[index]:
         order = np.argsort(-np.abs(values - middle) / spread, kind="stable")[:most]
         listed.append([(subject.feature_names[j], number(float(values[j]))) for j in order])
     return listed

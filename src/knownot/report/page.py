@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from knownot.files import whole_file
+from knownot.report.gathering import gather
 from knownot.report.sections import SECTIONS, Section
-from knownot.report.subject import Subject, gather
+from knownot.report.subject import Subject
 from knownot.report.summary import eyebrow, summary
 from knownot.report.wording import percent, thousands
 

@@ -111,6 +111,16 @@ def test_map_applies_to_images_only_with_an_embedding(image_classifier, digits):
     assert not Map().applies(dataclasses.replace(subject, projections=()))
 
 
+def test_map_of_a_table_with_gaps_is_left_out(table_classifier, digits):
+    X = digits[0][900:].reshape(-1, 64)
+    subject = gather(table_classifier, X)
+    gaps = X.copy()
+    gaps[3, 5] = np.nan
+    columns = {name: column for name, column in subject.columns.items() if name != "embedding"}
+    assert not Map().applies(dataclasses.replace(subject, columns=columns, features=gaps))
+    assert Map().applies(dataclasses.replace(subject, features=gaps))
+
+
 def test_map_shows_the_features_of_tables(table_classifier, digits):
     X = digits[0][900:].reshape(-1, 64)
     names = [f"pixel {i}" for i in range(64)]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from knownot.metrics import UNKNOWN
 from knownot.report.examples import facts, subtitles_of, titles_of, unusual_features
-from knownot.report.inputs import some_rows
 from knownot.report.pictures import sprite_sheet
 from knownot.report.projection import project
 from knownot.report.sections.section import Section
@@ -45,7 +44,7 @@ class Map(Section):
     script = "map.js"
 
     def applies(self, subject: Subject) -> bool:
-        return bool(subject.projections) and (subject.has("embedding") or subject.features is not None)
+        return bool(subject.projections) and subject.embedding is not None
 
     def collect(self, subject: Subject) -> dict[str, Any]:
         index = drawn(subject)
@@ -103,8 +102,8 @@ def payload(subject: Subject, index: NDArray[np.int64], groups: Groups) -> dict[
 
 def maps(subject: Subject, index: NDArray[np.int64]) -> dict[str, list[list[float]]]:
     """Coordinates in [0, 1] by method: all x, then all y."""
-    source = subject.columns["embedding"] if subject.has("embedding") else subject.features
-    embedding = np.asarray(some_rows(source, index), dtype=np.float64)
+    assert subject.embedding is not None
+    embedding = subject.embedding[index].astype(np.float64)
     score = next((subject.columns[name] for name in ("knownness", "probability") if subject.has(name)), None)
     second = np.zeros(len(index)) if score is None else score[index]
     return {
