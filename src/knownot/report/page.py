@@ -1,30 +1,34 @@
-"""The page: a template filled with charts, tables and the map, in one file that needs no other."""
+"""The page: every section that applies, one after the other, in one file that needs no other."""
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from knownot.report import figures, views
-from knownot.report.content import ReportContent, gather
-from knownot.report.scatter import scatter_payload
+from knownot.files import whole_file
+from knownot.report.gathering import gather
+from knownot.report.sections import SECTIONS, Section
+from knownot.report.subject import Subject
+from knownot.report.summary import eyebrow, summary
+from knownot.report.wording import percent, thousands
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(content: ReportContent) -> str:
+def render(subject: Subject, sections: Sequence[Section] = SECTIONS) -> str:
     """The report as one HTML text: no script, style, font or image is loaded from anywhere.
 
     Parameters
     ----------
-    content : ReportContent
+    subject : Subject
         As of :func:`knownot.report.gather`, or filled by hand.
+    sections : sequence of Section
+        What may be shown; each says whether it applies.
 
     Returns
     -------
@@ -33,9 +37,9 @@ def render(content: ReportContent) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> codes, knownness = np.array([0, -1]), np.array([1.0, -1.0])
-    >>> page = render(ReportContent("Two samples", ["cat"], codes, np.array([0, 0]), knownness, threshold=0.0))
-    >>> "Of 2 samples without labels" in page
+    >>> from sklearn.cluster import KMeans
+    >>> page = render(Subject(KMeans(2), np.eye(3), {"cluster": np.array([0, 0, 1])}, "Three samples"))
+    >>> "3 samples lie in 2 clusters" in page
     True
     """
     environment = Environment(
@@ -45,19 +49,30 @@ def render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = views.percent
-    templates = Path(__file__).parent / "templates"
-    # Both files are the package's own; what comes from users passes the template's escaping.
-    style = Markup((templates / "report.css").read_text(encoding="utf-8"))  # noqa: S704
-    script = Markup((templates / "map.js").read_text(encoding="utf-8"))  # noqa: S704
-    return environment.get_template("report.html.j2").render(
-        content=content, style=style, script=script, charts=_charts(content), **_parts(content)
+    environment.filters |= {"percent": percent, "thousands": thousands}
+    shown = [section for section in sections if section.applies(subject)]
+    parts = [
+        environment.get_template(f"sections/{section.name}.html.j2").render(
+            section=section, subject=subject, data=section.collect(subject)
+        )
+        for section in shown
+    ]
+    scripts = dict.fromkeys(section.script for section in shown if section.script)
+    return environment.get_template("page.html.j2").render(
+        title=subject.title,
+        eyebrow=eyebrow(subject),
+        summary=summary(subject),
+        sections=shown,
+        # The templates of the sections have escaped what comes from users.
+        parts=[Markup(part) for part in parts],  # noqa: S704
+        style=_own("report.css"),
+        scripts=[_own(name) for name in scripts],
     )
 
 
 def write_report(
     path: str | os.PathLike[str],
-    classifier: Any,
+    estimator: Any,
     X: Any,
     y: Any = None,
     *,
@@ -68,13 +83,13 @@ def write_report(
     max_points: int = 2000,
     projections: Sequence[str] = ("t-SNE", "PCA"),
 ) -> Path:
-    """Write one HTML file about a fitted classifier and some test samples, readable offline.
+    """Write one HTML file about a fitted estimator and some samples, readable offline.
 
     Parameters
     ----------
     path : path-like
-        File to write; folders that miss are made. An older file is replaced only when the new one is whole.
-    classifier, X, y, title, seed, names, feature_names, max_points, projections
+        File to write; missing folders are made. An older file is replaced only when the new one is whole.
+    estimator, X, y, title, seed, names, feature_names, max_points, projections
         As of :func:`knownot.report.gather`.
 
     Returns
@@ -82,8 +97,8 @@ def write_report(
     Path
         The file.
     """
-    content = gather(
-        classifier,
+    subject = gather(
+        estimator,
         X,
         y,
         title=title,
@@ -93,71 +108,14 @@ def write_report(
         projections=projections,
         seed=seed,
     )
+    page = render(subject)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(target, render(content))
+    with whole_file(target, "w", encoding="utf-8") as file:
+        file.write(page)
     return target
 
 
-def _write_whole(target: Path, text: str) -> None:
-    """Write beside the target, then take its place: nobody ever reads half a page."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp makes files for the owner alone; a report is to be read like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _charts(content: ReportContent) -> dict[str, Markup]:
-    """SVG of each chart that the data allow, by name."""
-    drawn = {"scores": figures.score_histogram(content)}
-    if content.has_both:
-        drawn |= {"roc": figures.roc_chart(content), "oscr": figures.oscr_chart(content)}
-    if content.history:
-        drawn["training"] = figures.training_chart(content.history, content.best_epoch)
-    matrix = views.confusion(content)
-    if matrix is not None and matrix.is_large:
-        shares = np.array([[cell.share for cell in cells] for _, _, cells in matrix.rows])
-        drawn["confusion"] = figures.confusion_chart(shares, [name for name, _, _ in matrix.rows], matrix.columns)
-    # matplotlib escapes the names that stand in a chart.
-    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
-
-
-def _parts(content: ReportContent) -> dict[str, Any]:
-    """What the template prints."""
-    return {
-        "summary": views.summary(content),
-        "cards": views.cards(content),
-        "metric_rows": views.metric_rows(content),
-        "confusion": views.confusion(content),
-        "refusals": views.refusals(content),
-        "galleries": views.galleries(content),
-        "reconstructions": views.reconstruction_strips(content),
-        "samples": views.sample_strips(content),
-        "shown_features": views.shown_features(content),
-        "idle_terms": figures.idle_terms(content.history),
-        "negative_loss": _has_negative_loss(content),
-        "payload": _json(scatter_payload(content)) if content.projections else None,
-    }
-
-
-def _json(value: Any) -> Markup:
-    """JSON that can stand in a <script> element: no character of it opens or closes a tag."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704
-
-
-def _has_negative_loss(content: ReportContent) -> bool:
-    """Whether any loss fell below zero, which readers take for a mistake."""
-    parts = [record.get(part) or {} for record in content.history for part in ("train", "validation")]
-    return any(value < 0.0 for part in parts for value in part.values())
+def _own(name: str) -> Markup:
+    """A style or script of the package itself, which needs no escaping."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704

@@ -14,7 +14,7 @@ from PIL import Image
 # A base64 sheet of this many bytes stays well below 3 MB in the page.
 SHEET_BYTES = 1_100_000
 
-# Room for a colour image of 32 x 32 pixels without loss; larger ones become JPEG.
+# Enough for a colour image of 32 x 32 pixels without loss; larger ones become JPEG.
 PICTURE_BYTES = 3_500
 
 

@@ -8,9 +8,17 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+METHODS = ("t-SNE", "PCA")
+
+
+def check_method(method: str) -> None:
+    """Refuse what is not a way to draw the map."""
+    if method not in METHODS:
+        raise ValueError(f"{method!r} is not a way to draw the map: choose 'PCA' or 't-SNE'.")
+
 
 def project(
-    embedding: NDArray[np.float64], method: str, knownness: NDArray[np.float64], seed: int = 0
+    embedding: NDArray[np.float64], method: str, score: NDArray[np.float64], seed: int = 0
 ) -> NDArray[np.float64]:
     """Bring an embedding into two dimensions.
 
@@ -19,7 +27,7 @@ def project(
     embedding : ndarray, shape (M, d)
     method : {"PCA", "t-SNE"}
         PCA keeps large distances, t-SNE keeps neighbours.
-    knownness : ndarray, shape (M,)
+    score : ndarray, shape (M,)
         The second axis where the embedding has but one.
     seed : int
 
@@ -32,13 +40,12 @@ def project(
     >>> project(np.eye(4), "PCA", np.zeros(4)).shape
     (4, 2)
     """
-    if method not in ("PCA", "t-SNE"):
-        raise ValueError(f"{method!r} is not a way to draw the map: choose 'PCA' or 't-SNE'.")
+    check_method(method)
     flat = embedding.reshape(len(embedding), -1)
     if flat.shape[1] == 1:
-        finite = np.isfinite(knownness)
-        floor = knownness[finite].min() if finite.any() else 0.0
-        return np.column_stack([flat[:, 0], np.where(finite, knownness, floor)])
+        finite = np.isfinite(score)
+        floor = score[finite].min() if finite.any() else 0.0
+        return np.column_stack([flat[:, 0], np.where(finite, score, floor)])
     if len(flat) < 3:
         return flat[:, :2]
     if method == "PCA" or len(flat) < 6:

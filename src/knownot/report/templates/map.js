@@ -76,8 +76,11 @@
     return [width / 2 + (points[0][i] - view.x) * scale(), height / 2 - (points[1][i] - view.y) * scale()];
   }
 
+  // Without verdicts every sample counts as accepted.
+  function isAccepted(i) { return data.accepted === null || Boolean(data.accepted[i]); }
+
   function shown(i) {
-    return visible[data.group[i]] && verdictVisible[data.accepted[i] ? "accepted" : "rejected"];
+    return visible[data.group[i]] && verdictVisible[isAccepted(i) ? "accepted" : "rejected"];
   }
 
   function draw() {
@@ -97,12 +100,12 @@
       const [x, y] = position(i);
       if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
       context.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
-      mark(context, data.classes[data.group[i]], data.accepted[i], radius);
+      mark(context, data.classes[data.group[i]], isAccepted(i), radius);
     }
     if (active >= 0) {
       const [x, y] = position(active);
       context.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
-      mark(context, data.classes[data.group[active]], data.accepted[active], radius * 1.5);
+      mark(context, data.classes[data.group[active]], isAccepted(active), radius * 1.5);
       context.beginPath();
       context.arc(0, 0, radius * 3, 0, 2 * Math.PI);
       context.lineWidth = 1.5;
@@ -149,15 +152,11 @@
   function describe(i) {
     const text = element("div");
     const group = data.classes[data.group[i]];
-    const nearest = data.classNames[data.nearest[i]];
-    const verdict = data.accepted[i] ? "accepted as " + nearest : "rejected, nearest " + nearest;
-    text.append(element("strong", data.labelled ? group.name : verdict));
-    if (data.labelled) {
-      if (group.colour === null && group.name !== "unknown") text.append(element("span", "unknown class"));
-      text.append(element("span", verdict));
-    }
-    text.append(element("span", "knownness " + data.knownness[i]));
-    if (data.p) text.append(element("span", "p-value " + data.p[i]));
+    const subtitle = data.subtitle.texts[data.subtitle.of[i]];
+    text.append(element("strong", data.title.texts[data.title.of[i]]));
+    if (group.colour === null && group.name !== "unknown") text.append(element("span", "unknown class"));
+    if (subtitle) text.append(element("span", subtitle));
+    for (const [name, values] of Object.entries(data.facts)) text.append(element("span", name + " " + values[i]));
     if (data.features) {
       const list = element("dl");
       for (const [name, value] of data.features[i]) list.append(element("dt", name), element("dd", value));
@@ -318,6 +317,13 @@
         legend.append(toggle(swatch(group, wanted), group.name, group.count, visible[g], () => { visible[g] = !visible[g]; changed(); }));
       }
     };
+    if (data.accepted !== null) fillVerdicts(legend);
+    part(data.legend, true);
+    part("Unknown classes", false);
+    if (focused >= 0) legend.querySelectorAll("button")[focused].focus();
+  }
+
+  function fillVerdicts(legend) {
     legend.append(element("h4", "Verdict"));
     const example = { known: { colour: muted, mark: "circle" }, unknown: { colour: null, mark: "cross" } };
     const anyUnknown = data.classes.some((group) => group.colour === null && group.count);
@@ -329,9 +335,6 @@
       const count = data.accepted.filter((value) => Boolean(value) === accepted).length;
       legend.append(toggle(icon, verdict, count, verdictVisible[verdict], () => { verdictVisible[verdict] = !verdictVisible[verdict]; changed(); }));
     }
-    part(data.labelled ? "Known classes" : "Nearest class", true);
-    part("Unknown classes", false);
-    if (focused >= 0) legend.querySelectorAll("button")[focused].focus();
   }
 
   function fillMethods() {
