@@ -11,9 +11,9 @@ from knownot.version import __version__
 
 app = typer.Typer(
     name="knownot",
-    help="Classifiers that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
-    "Learn from samples of the classes you know. What belongs to none of them is rejected, at a rate of "
-    "known samples accepted that you choose.",
+    help="Models that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
+    "Learn from samples that you know. What is not like them is rejected; you choose the share of known samples "
+    "to accept.",
     epilog="""[bold]Start here[/]
 
   knownot demo                                   train and judge a model in under a minute
@@ -46,8 +46,8 @@ def _global(
     pass
 
 
-for room in (demo, fit, predict, evaluate, inspect):
-    app.command(room.NAME, epilog=room.EXAMPLES)(room.command)
+for module in (demo, fit, predict, evaluate, inspect):
+    app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 app.add_typer(bench.app, name=bench.NAME)
 
 
