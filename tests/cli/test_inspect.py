@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -46,11 +47,9 @@ def written(tmp_path):
 
 
 def shown(facts) -> str:
-    console = Console(width=100, theme=THEME, record=True, quiet=True)
-    with console.capture() as capture:
-        console.quiet = False
-        console.print(card(facts))
-    return capture.get()
+    text = io.StringIO()
+    Console(file=text, width=100, theme=THEME).print(card(facts))
+    return text.getvalue()
 
 
 def test_read_facts_of_a_density_has_no_classes(written):

@@ -27,9 +27,10 @@ def imported(statement: str, *arguments: str, heavy: tuple[str, ...] = HEAVY) ->
     return done.stderr.split()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["fit", "--help"], ["predict", "--help"], ["demo", "--help"]]
-)
+COMMANDS = ("fit", "predict", "evaluate", "inspect", "demo")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
 def test_help_imports_nothing_heavy(arguments):
     assert imported("from knownot.cli import main; main()", *arguments) == []
 
