@@ -13,6 +13,7 @@ from knownot.cli.scores import (
     acceptance_table,
     class_table,
     cluster_table,
+    indented,
     scorecard,
 )
 from knownot.cli.terminal import THEME
@@ -38,10 +39,15 @@ def test_bar_is_as_wide_as_its_column(right, wrong):
 
 
 def test_class_table_fits_into_eighty_columns():
-    rows = [{"label": "9", "known": False, "samples": 12345, "right": 0.0, "wrong": 1.0, "rejected": 0.0}]
-    text = shown(class_table(rows), width=80)
-    assert "…" not in text
-    assert "▓" * 20 in text
+    rows = [
+        {"label": "9" * LONGEST_NAME, "known": known, "samples": 12345, "right": 0.0, "wrong": 1.0, "rejected": 0.0}
+        for known in (True, False)
+    ]
+    for table in (class_table(rows), acceptance_table([row | {"accepted": 1.0} for row in rows])):
+        text = shown(indented(table), width=80)
+        assert "…" not in text
+        assert "samples" in text
+        assert "▓" * 8 in text
 
 
 def test_class_table_names_classes_and_shortens_long_lists():

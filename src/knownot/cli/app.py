@@ -16,8 +16,8 @@ app = typer.Typer(
     "to accept.",
     epilog="""[bold]Start here[/]
 
-  knownot demo                                   train and judge a model in under a minute
-  knownot fit photos/ --model birds.safetensors  a folder with one folder for each class
+  knownot demo                                   a model in under a minute
+  knownot fit photos/ --model birds.safetensors  one folder for each class
   knownot predict birds.safetensors new/ --out predictions.csv
 
 [bold]Exit codes[/]  0 fine · 1 unexpected, or the training diverged · 2 wrong usage or input · 130 Ctrl-C

@@ -26,9 +26,9 @@ NAME = "evaluate"
 EXAMPLES = """[bold]Examples[/]
 
   knownot evaluate birds.safetensors photos/test/
-  knownot evaluate wine.safetensors cellar.csv --label cultivar --report report.html
-  knownot evaluate parity.safetensors mnist --groups even=0+2,odd=1+3     as it was trained
-  knownot evaluate density.safetensors mnist --known 0,1,2,3,4,5          a density learns no labels
+  knownot evaluate wine.safetensors cellar.csv --label cultivar --report r.html
+  knownot evaluate parity.safetensors mnist --groups even=0+2,odd=1+3
+  knownot evaluate density.safetensors mnist --known 0,1,2,3,4,5
 """
 
 
@@ -46,8 +46,9 @@ def command(
 ) -> None:
     """Judge a saved model by labelled samples.
 
-    Labels that a classifier does not know count as unknown; a density is told the known ones with --known. Of named
-    data sets the test part is used.
+    Labels that a classifier does not know count as unknown; a density is told the known ones with --known.
+
+    Of named data sets the test part is used.
     """
     terminal = Terminal(as_json, quiet)
     chosen = parse_selection(known, groups)

@@ -60,8 +60,9 @@ def command(
 ) -> None:
     """Learn from samples, choose the threshold, and save the model.
 
-    Classifiers learn the classes; other methods take any samples. What is held out, and classes not named by --known
-    or --groups, show how well the model does.
+    Classifiers learn classes; other methods take samples without labels as well.
+
+    Held-out samples, and classes that are not named by --known or --groups, show how well it does.
     """
     terminal = Terminal(as_json, quiet)
     chosen, size = parse_selection(known, groups), parse_image_size(image_size)

@@ -24,14 +24,16 @@ NAME = "predict"
 EXAMPLES = """[bold]Examples[/]
 
   knownot predict birds.safetensors new/ --out predictions.csv
-  knownot predict wine.safetensors cellar.csv --label cultivar --out predictions.parquet
+  knownot predict wine.safetensors cellar.csv --label cultivar -o wine.parquet
   knownot predict birds.safetensors new/ --out predictions.csv --fdr 0.05
 
 [bold]Columns[/]  id, and what the model says of each sample
-  classifier  class, knownness (higher is more known), p_value (of "this is known"), nearest_class
+  classifier  class, knownness, p_value (of "this is known"), nearest_class
   density     known, knownness (log-density in nats), p_value
   clustering  cluster, probability (of that cluster)
-and with --fdr discovery: surely unknown, with that share of mistakes among the discoveries.
+  with --fdr  discovery: surely unknown, but for that share of them
+
+Higher knownness is more known.
 """
 FIRST_ROWS, LONGEST_ID = 10, 32
 Columns = dict[str, list[Any]]

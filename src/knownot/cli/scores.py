@@ -132,8 +132,12 @@ def plain_table(*headings: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
     for heading in headings:
         right = heading.startswith(">")
+        # Without a heading stands a bar, which is what gives way where it is narrow.
         table.add_column(
-            heading.removeprefix(">"), justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
+            heading.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=bool(heading),
+            overflow="ellipsis",
         )
     return table
 
