@@ -224,7 +224,7 @@ class TestMistakes:
             (("--label", "kind", "--set", "hidden"), "has no value"),
             (("--label", "kind", "--set", "max_epochs=1", "--epochs", "2"), "were both given"),
             (("--label", "kind", "--set", "max_epochs=ten"), "--set max_epochs='ten' does not work"),
-            (("--label", "kind", "--image-size", "8"), "--image-size is for image files"),
+            (("--label", "kind", "--image-size", "8"), "--image-size applies to image files"),
             (("--label", "kind", "--image-size", "big"), "is not a size in pixels"),
         ],
     )
@@ -303,7 +303,7 @@ class TestMistakes:
             assert result.exit_code == 2, result.output
             assert words in sentence(result)
 
-    def test_commands_refuse_to_replace_what_they_read(self, run, model, flowers, tmp_path):
+    def test_commands_refuse_to_overwrite_their_input(self, run, model, flowers, tmp_path):
         table, link, copy = tmp_path / "t.csv", tmp_path / "link.csv", tmp_path / "m.safetensors"
         table.write_text(flowers.read_text())
         link.symlink_to(table)
@@ -322,7 +322,7 @@ class TestMistakes:
         ):
             result = run(*arguments, "-q")
             assert result.exit_code == 2, (arguments, result.output)
-            assert "is the file that is read" in sentence(result)
+            assert "would overwrite the input" in sentence(result)
         assert table.read_text() == flowers.read_text()
         assert copy.read_bytes() == model.read_bytes()
 

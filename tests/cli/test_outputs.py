@@ -43,7 +43,7 @@ def test_write_columns_leaves_the_older_file_when_it_fails(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_require_writable_refuses_to_replace_what_is_read(tmp_path, monkeypatch):
+def test_require_writable_refuses_to_overwrite_an_input(tmp_path, monkeypatch):
     table, link, hard = tmp_path / "table.csv", tmp_path / "link.csv", tmp_path / "hard.csv"
     table.write_text("a\n1\n")
     link.symlink_to(table)
@@ -51,7 +51,7 @@ def test_require_writable_refuses_to_replace_what_is_read(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     for out in (table, link, hard, Path("table.csv"), tmp_path / "x" / ".." / "table.csv"):
         (tmp_path / "x").mkdir(exist_ok=True)
-        with pytest.raises(ValueError, match=r"--out .* is the file that is read, .*table.csv: choose another name"):
+        with pytest.raises(ValueError, match=r"--out .* would overwrite the input .*table.csv: choose another file"):
             require_writable(out, "--out", (".csv",), ["digits", str(table)])
     require_writable(tmp_path / "other.csv", "--out", (".csv",), ["digits", table])
     other = tmp_path / "other.csv"

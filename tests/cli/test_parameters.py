@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from knownot import catalogue
-from knownot.cli.parameters import make_estimator, parse_settings, spelled_for
+from knownot.cli.parameters import make_estimator, parameter_name, parse_settings
 
 
 class Training(BaseEstimator):
@@ -94,10 +94,10 @@ def test_parse_settings_refuses_what_it_cannot_read(texts, sentence):
         parse_settings(texts)
 
 
-def test_spelled_for_follows_the_estimator():
-    assert spelled_for({"precision"}, "training__precision") == "precision"
-    assert spelled_for({"training"}, "training__precision") == "training__precision"
-    assert spelled_for({"training"}, "rule__tail_size") == "rule__tail_size"
+def test_parameter_name_follows_the_estimator():
+    assert parameter_name({"precision"}, "training__precision") == "precision"
+    assert parameter_name({"training"}, "training__precision") == "training__precision"
+    assert parameter_name({"training"}, "rule__tail_size") == "rule__tail_size"
 
 
 def test_make_estimator_sets_options_and_settings():

@@ -129,7 +129,7 @@ def test_parse_image_size_refuses_what_is_no_size(text):
 def test_read_parts_refuses_a_size_for_what_is_no_image_file(quiet, tmp_path):
     np.savez(tmp_path / "t.npz", x=np.zeros((4, 2), np.float32), y=[0, 0, 1, 1])
     for source in ("digits", str(tmp_path / "t.npz")):
-        with pytest.raises(ValueError, match=f"--image-size is for image files, and {source} holds none"):
+        with pytest.raises(ValueError, match=f"--image-size applies to image files, and {source} is something else"):
             read_parts(quiet, source, None, "refuse", (8, 8))
 
 

@@ -12,16 +12,17 @@ from knownot.version import __version__
 app = typer.Typer(
     name="knownot",
     help="Models that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
-    "Learn from samples that you know. What is not like them is rejected; you choose the share of known samples "
-    "to accept.",
+    "Train a model on samples that you know; samples unlike them are rejected. You choose the share of known "
+    "samples to accept.",
     epilog="""[bold]Start here[/]
 
   knownot demo                                   a model in under a minute
   knownot fit photos/ --model birds.safetensors  one folder for each class
   knownot predict birds.safetensors new/ --out predictions.csv
 
-[bold]Exit codes[/]  0 fine · 1 unexpected, or the training diverged · 2 wrong usage or input · 130 Ctrl-C
-With KNOWNOT_TRACEBACK=1 in the environment a mistake shows its traceback as well.
+[bold]Exit codes[/]  0 success · 1 unexpected error · 2 wrong usage or input · 130 Ctrl-C
+
+Set KNOWNOT_TRACEBACK=1 in the environment to see the tracebacks of errors.
 """,
     no_args_is_help=True,
     add_completion=False,

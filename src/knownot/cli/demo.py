@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Train on the handwritten digits 0 to 5, then show it 6 to 9 as well: under a minute.
 
-    The digits come with scikit-learn, so that nothing is fetched.
+    The digits come with scikit-learn, so that nothing is downloaded.
     """
     terminal = Terminal(as_json, quiet)
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def command(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: for images of 8 × 8 pixels more bring nothing, and on a busy machine they cost much."""
+    """Compute on one thread: for images of 8 × 8 pixels more do not help, and slow a busy machine down."""
     import torch
 
     before = torch.get_num_threads()

@@ -62,7 +62,7 @@ def command(
     if kind is Kind.other:
         raise ValueError(
             f"{model} holds a {type(fitted).__name__}, which is neither a classifier nor a density nor a clustering: "
-            "there is nothing to compare with labels. Use predict."
+            "labels cannot judge it. Use predict."
         )
     if kind is Kind.classifier and known is not None:
         raise ValueError(f"{model} is a classifier, which knows its classes: leave --known out.")
@@ -105,7 +105,7 @@ def require_known_classes(data: Dataset, classes: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        With the classes of both, since a difference in spelling is what it mostly is.
+        Names the classes of both, since they are often spelled differently.
     """
     import numpy as np
 
@@ -114,7 +114,7 @@ def require_known_classes(data: Dataset, classes: np.ndarray) -> None:
         return
     raise ValueError(
         f"{data.name} has none of the classes that the model knows, {listed(classes.tolist())}: its classes are "
-        f"{listed(found.tolist())}. If they are called differently, or were taken together, say so with "
+        f"{listed(found.tolist())}. If they have other names, or were merged for training, say so with "
         "--groups NAME=A+B,..."
     )
 

@@ -1,4 +1,4 @@
-"""`knownot inspect`: what a saved model is, from the header of its file."""
+"""`knownot inspect`: facts of a saved model, from the header of its file."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MOST_CLASSES = 24
 
 @answers
 def command(model: ModelFile, as_json: Json = False) -> None:
-    """Tell what a saved model is: its classes, rule, threshold, size and training, as far as it has them.
+    """Show what a saved model is: its classes, rule, threshold, size and training.
 
-    Reads the header of the file alone, so that it answers at once, however large the model.
+    Only the header of the file is read, so this is fast for large models as well.
     """
     facts = read_facts(model)
     Terminal(as_json).result(facts, titled(model.name, facts["estimator"]), indented(card(facts)))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read the header of a model file: facts that every model has, and others where they are there.
+    """Read the header of a model file: facts that every model has, and others where they are present.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             "n_subclusters",
             "n_components",
         ):
-            # Files of earlier versions hold of some what was asked for instead of what came of it.
+            # Older files hold some of them only as parameters, as they were before the fit.
             value = config.get(name, parameters.get(name))
             if value is not None:
                 facts[name] = value
@@ -80,7 +80,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             facts["training"] = _training_facts(config["history"])
         return facts
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        # Loading says what is wrong with the file; it is asked only now, since it imports torch.
+        # This says what is wrong with the file; only now, since it imports torch.
         from knownot.estimators.saving import read_config
 
         read_config(path)

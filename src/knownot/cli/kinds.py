@@ -1,4 +1,4 @@
-"""What kind of estimator a command has before it, as scikit-learn tells it."""
+"""The kind of an estimator, by scikit-learn's tags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What an estimator says of a sample: a class, known or not, a cluster, or something else."""
+    """What an estimator predicts: a class, known or unknown, a cluster, or something else."""
 
     classifier = "classifier"
     density = "density"

@@ -1,4 +1,4 @@
-"""The options of the commands as annotated types: their names, values and help."""
+"""Options of the commands as annotated types: names, values and help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCES = (
 
 
 def _by_default(text: str) -> str:
-    """Show in the help what holds where an option is not given and the estimator decides."""
+    """Show a default that is not the option's own, but that of the estimator."""
     return f" [dim]\\[default: {text}][/]"
 
 
@@ -46,7 +46,7 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         metavar="NAME=A+B,…",
-        help="The known classes, some taken together: even=0+2,odd=1+3. All others are unknown.",
+        help="The known classes, some of them merged: even=0+2,odd=1+3. All others are unknown.",
         rich_help_panel=DATA,
     ),
 ]
@@ -74,7 +74,7 @@ UnreadableFiles = Annotated[
     typer.Option(
         "--unreadable",
         metavar="refuse|skip",
-        help="Images that cannot be read: stop before training, or go on without.",
+        help="Images that cannot be read: stop with an error, or leave them out.",
         rich_help_panel=DATA,
     ),
 ]
@@ -87,7 +87,7 @@ ModelFile = Annotated[
 Method = Annotated[
     str,
     typer.Option(
-        "--method", metavar="NAME", help=f"What learns: {', '.join(catalogue.METHODS)}.", rich_help_panel=MODEL
+        "--method", metavar="NAME", help=f"The method: {', '.join(catalogue.METHODS)}.", rich_help_panel=MODEL
     ),
 ]
 Rule = Annotated[
@@ -95,7 +95,7 @@ Rule = Annotated[
     typer.Option(
         "--rule",
         metavar="RULE",
-        help=f"How an embedding is judged: {', '.join(catalogue.RULES)}." + _by_default("the method's own"),
+        help=f"How samples are scored: {', '.join(catalogue.RULES)}." + _by_default("the method's own"),
         rich_help_panel=MODEL,
     ),
 ]
@@ -128,8 +128,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Set any parameter of the method, as often as needed: --set hidden=64,32. "
-        "A name that it does not have is answered with all names.",
+        help="Set any parameter of the method: --set hidden=64,32. May be repeated; an unknown name lists all names.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -142,7 +141,7 @@ Epochs = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="N", help="Decides all that is random." + _by_default("0"), rich_help_panel=TRAINING
+        "--seed", metavar="N", help="Seed of all random choices." + _by_default("0"), rich_help_panel=TRAINING
     ),
 ]
 Precision = Annotated[
@@ -167,12 +166,17 @@ Devices = Annotated[
 Checkpoint = Annotated[
     Path | None,
     typer.Option(
-        "--checkpoint", metavar="DIR", help="Save the training there, epoch by epoch.", rich_help_panel=TRAINING
+        "--checkpoint",
+        metavar="DIR",
+        help="Save the state of training there after each epoch.",
+        rich_help_panel=TRAINING,
     ),
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", metavar=" ", help="Go on from the checkpoint, if there is one.", rich_help_panel=TRAINING),
+    typer.Option(
+        "--resume", metavar=" ", help="Continue from the checkpoint, if there is one.", rich_help_panel=TRAINING
+    ),
 ]
 
 # Output
@@ -186,6 +190,8 @@ ReportFile = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", metavar=" ", help="One JSON object on stdout, nothing else there.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--json", metavar=" ", help="Print one JSON object on stdout and nothing else.", rich_help_panel=OUTPUT
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar=" ", help="No progress.", rich_help_panel=OUTPUT)]

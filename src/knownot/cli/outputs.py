@@ -1,4 +1,4 @@
-"""Files a command writes: refused before the work starts, and never left half written."""
+"""Files that a command writes: checked before the work starts, and never left incomplete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from knownot.files import whole_file
 def require_writable(
     path: Path | None, option: str, endings: tuple[str, ...] = (), inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Refuse an output file that could not be written in the end, or would replace what is read.
+    """Refuse an output file that cannot be written, or would overwrite an input.
 
     Parameters
     ----------
@@ -25,8 +25,7 @@ def require_writable(
     endings : tuple of str
         Endings one of which the file must have; none: any.
     inputs : iterable of str or Path
-        What is read. Links and other ways to write the same path are seen through; what is no file, such as the
-        name of a data set, is passed over.
+        Compared as files, so that links and relative paths are recognised; names of data sets are ignored.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def require_writable(
         raise ValueError(f"{option} {path} cannot be written: no permission. Choose another place.")
     for given in inputs:
         if path.exists() and Path(given).exists() and path.samefile(given):
-            raise ValueError(f"{option} {path} is the file that is read, {given}: choose another name.")
+            raise ValueError(f"{option} {path} would overwrite the input {given}: choose another file.")
 
 
 def require_folder(path: Path, option: str) -> None:

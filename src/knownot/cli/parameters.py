@@ -1,4 +1,4 @@
-"""From options and `--set name=value` to an estimator with these parameters."""
+"""An estimator with the parameters that options and `--set name=value` give."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = {
     "--checkpoint": "training__checkpoint_dir",
     "--resume": "training__resume",
 }
-# Texts that Python spells otherwise.
+# Words that Python writes with a capital letter.
 _WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -53,7 +53,7 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     Parameters
     ----------
     texts : sequence of str or None
-        Values are Python literals; what is none is text. true, false and none count in any case.
+        Values are Python literals, else text; true, false and none in upper or lower case.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def make_estimator(
     settings : mapping of str to value
         From `parse_settings`.
     defaults : mapping of str to value
-        Parameters to set where the estimator has them and nothing else was given.
+        Parameters to set where the estimator has them and no other value was given.
 
     Raises
     ------
@@ -116,10 +116,10 @@ def make_estimator(
     for option, value in options.items():
         if value is None or value is False:
             continue
-        name = spelled_for(own, OPTIONS[option])
+        name = parameter_name(own, OPTIONS[option])
         if name.partition("__")[0] in own:
             parameters[name], taken[name] = value, option
-        elif option != "--seed":  # which decides what is held out as well
+        elif option != "--seed":  # which also decides the samples held out
             raise ValueError(
                 f"{option} does not apply to --method {method}: {type(estimator).__name__} has no parameter "
                 f"{name!r}. Leave it out."
@@ -130,21 +130,21 @@ def make_estimator(
     return _with(estimator, {**parameters, **settings})
 
 
-def spelled_for(own: Collection[str], name: str) -> str:
-    """Name a parameter as an estimator with the parameters ``own`` does.
-
-    Estimators without settings of the training of their own have these as parameters of theirs.
+def parameter_name(own: Collection[str], name: str) -> str:
+    """Name a training setting as an estimator with the parameters ``own`` does: nested in ``training``, or flat.
 
     Examples
     --------
-    >>> spelled_for({"training", "rule"}, "training__devices"), spelled_for({"devices", "rule"}, "training__devices")
-    ('training__devices', 'devices')
+    >>> parameter_name({"training", "rule"}, "training__devices")
+    'training__devices'
+    >>> parameter_name({"devices", "rule"}, "training__devices")
+    'devices'
     """
     return name if "training" in own else name.removeprefix("training__")
 
 
 def _with(estimator: Any, parameters: Mapping[str, Any]) -> Any:
-    """Set parameters, the nested ones last: which there are depends on the others."""
+    """Set parameters, nested ones last, since the others decide which exist."""
     own = estimator.get_params(deep=False)
     for name in parameters:
         if name.partition("__")[0] not in own:

@@ -1,4 +1,4 @@
-"""`knownot predict`: what a model says of every sample, in a file."""
+"""`knownot predict`: the predictions of a model for every sample, in a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = """[bold]Examples[/]
   knownot predict wine.safetensors cellar.csv --label cultivar -o wine.parquet
   knownot predict birds.safetensors new/ --out predictions.csv --fdr 0.05
 
-[bold]Columns[/]  id, and what the model says of each sample
+[bold]Columns[/]  id, and what the model provides
   classifier  class, knownness, p_value (of "this is known"), nearest_class
   density     known, knownness (log-density in nats), p_value
   clustering  cluster, probability (of that cluster)
@@ -35,7 +35,7 @@ EXAMPLES = """[bold]Examples[/]
 
 Higher knownness is more known.
 """
-FIRST_ROWS, LONGEST_ID = 10, 32
+FIRST_ROWS, LONGEST_ID = 10, 24
 Columns = dict[str, list[Any]]
 
 
@@ -64,9 +64,9 @@ def command(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Say of every sample what the model makes of it: its class or none, known or unknown, its cluster.
+    """Predict the class of every sample or none, known or unknown, or its cluster.
 
-    Without --out the first predictions are shown, and with --json all of them are printed.
+    Without --out the first predictions are shown; with --json all are printed.
     """
     terminal = Terminal(as_json, quiet)
     require_writable(out, "--out", (".csv", ".parquet"), [source, model])
@@ -97,7 +97,7 @@ def command(
 
 
 def predict_columns(model: Any, data: Dataset, fdr: float | None = None) -> Columns:
-    """Predict samples: an id, and a column for everything that the model says of them but its embedding.
+    """Predict samples: a column of ids, and those that the model provides, without its embedding.
 
     Raises
     ------
@@ -159,9 +159,8 @@ def _discoveries(facts: dict[str, Any]) -> str:
     )
     if facts["discoveries"] or "smallest_p_value" not in facts:
         return text
-    return (
-        text + f"\n[aside]p-values of this model are never below {facts['smallest_p_value']:.2g}: calibrate on more[/]"
-    )
+    smallest = f"{facts['smallest_p_value']:.2g}"
+    return text + f"\n[aside]p-values of this model are never below {smallest}: calibrate on more samples[/]"
 
 
 def _counts(facts: dict[str, Any], heading: str) -> Table:
@@ -189,6 +188,6 @@ def _first(columns: Columns) -> Group:
 
 
 def _cell(value: Any) -> str:
-    """Write a value shortly: of a long path the end is what tells it from others."""
+    """Write a value shortly; of a long path the end tells it from others."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_ID else f"…{text[1 - LONGEST_ID :]}"

@@ -27,9 +27,9 @@ class Parts(NamedTuple):
     Attributes
     ----------
     train : Dataset
-        Known classes only, with the labels that the model shall learn; or samples without labels.
+        Known classes only, with the labels to learn; or samples without labels.
     test : Dataset or None
-        To judge by, with unknown classes where there are any. None: nothing was held out.
+        To judge by, unknown classes included. None: nothing was held out.
     known : ndarray of bool, or None
         Which samples of ``test`` are of known classes.
     """
@@ -47,7 +47,7 @@ def read_parts(
     Raises
     ------
     ValueError
-        If it cannot be read, or ``image_size`` is given for what is not a file of an image.
+        If it cannot be read, or ``image_size`` is given and the samples are not image files.
     """
     from knownot.data.named import known_name
 
@@ -55,14 +55,14 @@ def read_parts(
     if not named:
         data = read(terminal, source, label, image_size=image_size, unreadable=unreadable)
     if image_size is not None and (named or data.paths is None):
-        raise ValueError(f"--image-size is for image files, and {source} holds none: leave it out.")
+        raise ValueError(f"--image-size applies to image files, and {source} is something else: leave it out.")
     if not named:
         return data, None
     return read(terminal, source, split="train"), read(terminal, source, split="test")
 
 
 def read(terminal: Terminal, source: str, label: str | None = None, **settings: Any) -> Dataset:
-    """Read a source with a bar, and print what its reader notes.
+    """Read a source with a progress bar, and print the notes of its reader.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def divide(
     data : Dataset
         Labelled for a classifier; otherwise labels may be missing.
     test : Dataset, optional
-        A test set that the data set brings along.
+        The test set of a named data set.
     chosen : dict, optional
         The known classes, from `parse_selection`.
     held_out : float, optional

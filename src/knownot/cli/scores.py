@@ -22,16 +22,16 @@ LONGEST_NAME = 18
 
 # Name in the report, name people read, form, what it means.
 METRICS = (
-    ("closed_set_accuracy", "Right class", "share", "of the known samples, rejection aside"),
+    ("closed_set_accuracy", "Right class", "share", "of the known samples, before rejection"),
     ("auroc", "AUROC", "number", "known ranks above unknown; chance is 0.5"),
     ("oscr", "OSCR", "number", "and with the right class; best is 1"),
     ("acceptance", "Known accepted", "share", "of the known samples, at the threshold"),
     ("unknown_rejection", "Unknown rejected", "share", "of the unknown samples, at the threshold"),
     ("macro_f1", "Macro-F1", "number", "known classes, and unknown as one more"),
-    ("log_density", "Log-density", "number", "nats, mean of the known samples; higher is better"),
+    ("log_density", "Log-density", "number", "nats, mean of the known samples"),
     ("ari", "Adjusted Rand", "number", "agreement with the labels; chance is 0, best is 1"),
     ("nmi", "NMI", "number", "information shared with the labels; best is 1"),
-    ("accuracy", "Accuracy", "share", "clusters and classes matched one to one in the best way"),
+    ("accuracy", "Accuracy", "share", "clusters matched to classes one to one"),
 )
 
 

@@ -74,7 +74,7 @@ class Terminal:
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Counter]:
-        """Show on stderr how far something is; the function that is yielded takes steps done and steps in all.
+        """Show progress on stderr; the function that is yielded takes the steps done and the steps in all.
 
         A bar on a terminal, from the first call on; elsewhere a line every few seconds.
         """
@@ -101,7 +101,7 @@ class Terminal:
         return count
 
     def note(self, text: str) -> None:
-        """Tell on stderr, once, what a reader of the results must know, even when quiet."""
+        """Print on stderr, once and even when quiet, what a reader of the results must know."""
         if text in self._noted:
             return
         self._noted.add(text)
@@ -117,7 +117,7 @@ class Terminal:
 
 
 class _Bar(BarColumn):
-    """A bar, once there is something to count."""
+    """A bar, as soon as steps are counted."""
 
     def render(self, task: Task) -> Any:
         return Text("") if task.total is None else super().render(task)
@@ -211,7 +211,7 @@ def sentence_for(mistake: Exception) -> str:
         name = (mistake.name or str(mistake)).split(".")[0]
         extras = {"matplotlib": "report", "jinja2": "report", "pandas": "data", "pyarrow": "data", "datasets": "data"}
         if name not in extras:
-            return f"{mistake}. Install it beside knownot and try again."
+            return f"{mistake}. Install it and try again."
         return f"This needs {name}, which is not installed. Install it with: pip install 'knownot[{extras[name]}]'"
     if isinstance(mistake, OSError) and mistake.strerror:
         return f"{mistake.strerror}: {mistake.filename}. Check the path and its permissions."
