@@ -11,8 +11,9 @@ from knownot.cli.parameters import make_estimator, parameter_name, parse_setting
 
 
 class Training(BaseEstimator):
-    def __init__(self, precision="auto", weight_decay=0.0, checkpoint_dir=None):
-        self.precision, self.weight_decay, self.checkpoint_dir = precision, weight_decay, checkpoint_dir
+    def __init__(self, precision="auto", weight_decay=0.0, checkpoint_dir=None, resume=False):
+        self.precision, self.weight_decay = precision, weight_decay
+        self.checkpoint_dir, self.resume = checkpoint_dir, resume
 
 
 class Tail(BaseEstimator):
@@ -137,6 +138,7 @@ def test_make_estimator_takes_flat_training_settings():
             {"training__wieght_decay": 1},
             "Did you mean 'training__weight_decay'.*: training__checkpoint_dir",
         ),
+        ("nested", {}, {"resume": True}, "mean 'training__resume'.*hidden, max_epochs.*training__weight_decay"),
         ("nested", {}, {"trainin__precision": 1}, "has no such parameter"),
         ("nested", {}, {"hidden__size": 1}, "--set hidden__size=1 does not work with Nested"),
         ("nested", {}, {"rule__tail_size": 1}, "--set rule__tail_size=1 does not work with Nested"),

@@ -165,7 +165,12 @@ def _with(estimator: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _no_parameter(estimator: Any, name: str, names: Sequence[str] | None = None) -> ValueError:
-    names = sorted(estimator.get_params()) if names is None else sorted(names)
+    if names is None:
+        if "training" in estimator.get_params(deep=False):
+            # Where there are no settings yet, setting one makes them, so that all are listed.
+            estimator.set_params(training__resume=False)
+        names = list(estimator.get_params())
+    names = sorted(names)
     return ValueError(
         f"--set {name}: {type(estimator).__name__} has no such parameter.{_guess(name, names)} "
         f"There are: {', '.join(names)}."
@@ -173,5 +178,6 @@ def _no_parameter(estimator: Any, name: str, names: Sequence[str] | None = None)
 
 
 def _guess(name: str, names: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
+    nested = [other for other in names if other.endswith(f"__{name}")]
+    near = nested or difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
