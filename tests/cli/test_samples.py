@@ -142,7 +142,7 @@ def test_read_passes_on_how_far_it_is_and_what_is_noted(monkeypatch, capsys):
         progress(3, 7)
         warnings.warn(f"{source}: 1 image was skipped.", stacklevel=1)
         warnings.warn("the disk is slow", stacklevel=1)
-        return Dataset(np.zeros((2, 2)), name=source, note="1 image was skipped")
+        return Dataset(np.zeros((2, 2)), name=source, note="1 image was skipped; all were resized")
 
     monkeypatch.setattr("knownot.data.read_source", reader)
     monkeypatch.setattr("knownot.cli.terminal.SECONDS_BETWEEN_LINES", 0)
@@ -152,7 +152,8 @@ def test_read_passes_on_how_far_it_is_and_what_is_noted(monkeypatch, capsys):
     assert asked == {"split": "test", "channels": 3, "label": "kind"}
     err = capsys.readouterr().err
     assert "Reading photos (test) ... 3 of 7" in err
-    assert err.count("note: photos: 1 image was skipped.") == 1
+    assert err.count("note: ") == 1
+    assert "note: photos: 1 image was skipped; all were resized." in err
     assert [str(warning.message) for warning in caught] == ["the disk is slow"]
 
 

@@ -83,10 +83,12 @@ def read(terminal: Terminal, source: str, label: str | None = None, **settings: 
         if "progress" in signature(read_source).parameters:
             settings["progress"] = count
         data = read_source(source, label, **settings)
+    note = f"{data.name}: {data.note.rstrip('.')}."
     if data.note:
-        terminal.note(f"{data.name}: {data.note.rstrip('.')}.")
+        terminal.note(note)
     for warning in caught:
-        if not data.note or data.note not in str(warning.message):
+        # What is noted is often warned of as well.
+        if str(warning.message).rstrip(".") not in note:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return data
 
