@@ -10,20 +10,23 @@ from knownot.cli.demo import known_digits, one_thread
 pytest.importorskip("jinja2")
 
 
-def test_only_the_digits_0_to_5_are_learned():
-    train, test = known_digits()
+def test_known_digits_has_0_to_5_to_learn_from():
+    train, test, known = known_digits()
     assert set(train.labels.tolist()) == set(range(6))
+    assert test is not None
     assert set(test.labels.tolist()) == set(range(10))
+    assert known is not None
+    assert (known == (test.labels < 6)).all()
 
 
-def test_the_number_of_threads_comes_back():
+def test_one_thread_restores_the_number_of_threads():
     before = torch.get_num_threads()
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
 
 
-def test_json_is_one_object_with_what_was_found(run, tmp_path):
+def test_demo_prints_one_json_object(run, tmp_path):
     result = run("demo", "--json", "--epochs", 2, "--out", tmp_path / "new" / "demo")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("\n") == 1
@@ -37,7 +40,7 @@ def test_json_is_one_object_with_what_was_found(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_tells_known_from_unknown(run, tmp_path):
+def test_demo_tells_known_from_unknown(run, tmp_path):
     """A floor that a broken model cannot pass, after fewer epochs than the demo has."""
     result = run("demo", "--json", "--quiet", "--epochs", 70, "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -48,7 +51,7 @@ def test_the_demo_tells_known_from_unknown(run, tmp_path):
     assert facts["rejection"] > 0.3
 
 
-def test_a_file_in_the_way_is_not_overwritten(run, tmp_path):
+def test_demo_does_not_overwrite_a_file_in_the_way(run, tmp_path):
     (tmp_path / "demo").write_text("mine")
     result = run("demo", "--out", tmp_path / "demo")
     assert result.exit_code == 2

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from knownot.cli.outputs import in_one_piece, require_folder, require_writable, write_columns
+from knownot.cli.outputs import require_folder, require_writable, write_columns
 
 COLUMNS: dict[str, list[Any]] = {"id": ["a,b", "ü"], "class": [1, -1], "knownness": [0.5, -2.0]}
 
 
-def test_csv_round_trip(tmp_path):
+def test_write_columns_csv_round_trip(tmp_path):
     write_columns(tmp_path / "out.csv", COLUMNS)
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -20,27 +20,46 @@ def test_csv_round_trip(tmp_path):
     assert rows[1]["id"] == "ü"
 
 
-def test_parquet_round_trip(tmp_path):
+def test_write_columns_parquet_round_trip(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     write_columns(tmp_path / "out.parquet", COLUMNS)
     assert parquet.read_table(tmp_path / "out.parquet").to_pydict() == COLUMNS
 
 
-def test_a_failing_write_leaves_the_older_file(tmp_path):
-    target = tmp_path / "out.csv"
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_write_columns_leaves_the_older_file_when_it_fails(tmp_path, monkeypatch, name):
+    pytest.importorskip("pyarrow")
+    target = tmp_path / name
     target.write_text("before")
 
-    def fail(part: Path) -> None:
-        part.write_text("half")
+    def fail(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
 
+    monkeypatch.setattr(csv, "writer", fail)
+    monkeypatch.setattr("pyarrow.parquet.write_table", fail)
     with pytest.raises(OSError, match="disk full"):
-        in_one_piece(target, fail)
+        write_columns(target, COLUMNS)
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_could_not_be_written_is_refused_before(tmp_path, monkeypatch):
+def test_require_writable_refuses_to_overwrite_an_input(tmp_path, monkeypatch):
+    table, link, hard = tmp_path / "table.csv", tmp_path / "link.csv", tmp_path / "hard.csv"
+    table.write_text("a\n1\n")
+    link.symlink_to(table)
+    hard.hardlink_to(table)
+    monkeypatch.chdir(tmp_path)
+    for out in (table, link, hard, Path("table.csv"), tmp_path / "x" / ".." / "table.csv"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match=r"--out .* would overwrite the input .*table.csv: choose another file"):
+            require_writable(out, "--out", (".csv",), ["digits", str(table)])
+    require_writable(tmp_path / "other.csv", "--out", (".csv",), ["digits", table])
+    other = tmp_path / "other.csv"
+    other.write_text("")
+    require_writable(other, "--out", (".csv",), ["digits", table])
+
+
+def test_require_writable_refuses_what_could_not_be_written(tmp_path, monkeypatch):
     require_writable(None, "--out", (".csv",))
     require_writable(tmp_path / "out.csv", "--out", (".csv",))
     with pytest.raises(ValueError, match=r"--out .*out.txt does not end in .csv or .parquet"):
@@ -55,7 +74,7 @@ def test_what_could_not_be_written_is_refused_before(tmp_path, monkeypatch):
         require_writable(tmp_path / "out.csv", "--out", (".csv",))
 
 
-def test_a_folder_is_made_or_refused(tmp_path, monkeypatch):
+def test_require_folder_makes_or_refuses_it(tmp_path, monkeypatch):
     require_folder(tmp_path / "a" / "b", "--out")
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").write_text("")

@@ -6,7 +6,7 @@ import pytest
 from knownot.cli.selection import parse_selection, select_known
 
 
-def test_nothing_chosen_means_all_are_known():
+def test_select_known_takes_all_where_nothing_is_chosen():
     assert parse_selection(None, None) is None
     y, known = select_known(np.array([3, 4]), None)
     assert y.tolist() == [3, 4]
@@ -27,30 +27,30 @@ def test_nothing_chosen_means_all_are_known():
         (None, "x=0,x=1", "same name twice"),
     ],
 )
-def test_what_cannot_be_read_is_refused(known, groups, sentence):
+def test_parse_selection_refuses_what_it_cannot_read(known, groups, sentence):
     with pytest.raises(ValueError, match=sentence):
         parse_selection(known, groups)
 
 
-def test_known_classes_keep_their_labels():
+def test_select_known_keeps_labels():
     y, known = select_known(np.array([0, 1, 2, 1]), parse_selection("1,2", None))
     assert y.tolist() == [0, 1, 2, 1]
     assert known.tolist() == [False, True, True, True]
 
 
-def test_classes_may_be_chosen_by_name():
+def test_select_known_takes_names_of_classes():
     names = ("plane", "cat", "dog")
     y, known = select_known(np.array([0, 1, 2]), parse_selection("cat,dog", None), names)
     assert y.tolist() == [0, 1, 2]
     assert known.tolist() == [False, True, True]
 
 
-def test_number_and_name_may_be_mixed():
+def test_select_known_takes_numbers_and_names_together():
     _, known = select_known(np.array([0, 1, 2]), parse_selection("0,dog", None), ("plane", "cat", "dog"))
     assert known.tolist() == [True, False, True]
 
 
-def test_groups_are_named_and_others_keep_their_name():
+def test_select_known_names_groups_and_leaves_others():
     y, known = select_known(np.array(["a", "b", "c", "a"]), parse_selection(None, "vowel=a,first=b"))
     assert y.tolist() == ["vowel", "first", "c", "vowel"]
     assert known.tolist() == [True, True, False, True]
@@ -64,6 +64,6 @@ def test_groups_are_named_and_others_keep_their_name():
         ({"dog": ["cat", "bird"]}, "group 'dog', but a class outside of it"),
     ],
 )
-def test_a_choice_that_does_not_fit_is_refused(chosen, sentence):
+def test_select_known_refuses_a_choice_that_does_not_fit(chosen, sentence):
     with pytest.raises(ValueError, match=sentence):
         select_known(np.array(["cat", "dog", "bird"]), chosen)

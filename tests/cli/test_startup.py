@@ -27,12 +27,15 @@ def imported(statement: str, *arguments: str, heavy: tuple[str, ...] = HEAVY) ->
     return done.stderr.split()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"], ["demo", "--help"]])
+COMMANDS = ("fit", "predict", "evaluate", "inspect", "demo")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
 def test_help_imports_nothing_heavy(arguments):
     assert imported("from knownot.cli import main; main()", *arguments) == []
 
 
-def test_importing_the_package_imports_nothing_heavy():
+def test_package_imports_nothing_heavy():
     assert imported("import knownot; dir(knownot); knownot.__version__") == []
 
 
@@ -41,7 +44,7 @@ def test_inspect_does_not_import_torch(model):
     assert imported("from knownot.cli import main; main()", "inspect", str(model), heavy=heavy) == []
 
 
-def test_names_are_there_when_touched():
+def test_package_has_its_names_when_touched():
     assert set(knownot.__all__) <= set(dir(knownot))
     for name in knownot.__all__:
         assert getattr(knownot, name) is not None

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
+from rich.console import Console
 
-from knownot.cli.terminal import Terminal, answers, plain
+from knownot.cli.terminal import THEME, Terminal, answers, plain
 from knownot.training import DivergenceError
 
 
@@ -21,7 +23,7 @@ from knownot.training import DivergenceError
         (KeyboardInterrupt(), 130, "Interrupted"),
     ],
 )
-def test_mistakes_become_sentences(error, code, sentence, capsys, monkeypatch):
+def test_answers_turns_mistakes_into_sentences(error, code, sentence, capsys, monkeypatch):
     monkeypatch.delenv("KNOWNOT_TRACEBACK", raising=False)
 
     @answers
@@ -37,7 +39,7 @@ def test_mistakes_become_sentences(error, code, sentence, capsys, monkeypatch):
     assert "Traceback" not in err
 
 
-def test_a_divergence_is_not_the_users_mistake(capsys):
+def test_answers_ends_a_divergence_with_1(capsys):
     @answers
     def command() -> None:
         raise DivergenceError("Epoch 3: the term reconstruction is infinite.", 3, ["reconstruction"])
@@ -48,7 +50,7 @@ def test_a_divergence_is_not_the_users_mistake(capsys):
     assert "reconstruction is infinite" in capsys.readouterr().err
 
 
-def test_other_runtime_errors_pass_through():
+def test_answers_lets_other_runtime_errors_through():
     @answers
     def command() -> None:
         raise RuntimeError("a bug")
@@ -57,7 +59,7 @@ def test_other_runtime_errors_pass_through():
         command()
 
 
-def test_the_traceback_can_be_asked_for(capsys, monkeypatch):
+def test_answers_shows_the_traceback_on_demand(capsys, monkeypatch):
     monkeypatch.setenv("KNOWNOT_TRACEBACK", "1")
 
     @answers
@@ -69,7 +71,7 @@ def test_the_traceback_can_be_asked_for(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_json_is_one_plain_object(capsys):
+def test_terminal_prints_one_plain_json_object(capsys):
     facts = {
         "a": np.float32(0.5),
         "b": np.array([1, 2]),
@@ -82,7 +84,7 @@ def test_json_is_one_plain_object(capsys):
     assert plain(float("inf")) is None
 
 
-def test_warnings_are_notes(capsys):
+def test_answers_prints_warnings_as_notes(capsys):
     import warnings
 
     @answers
@@ -96,9 +98,44 @@ def test_warnings_are_notes(capsys):
     assert "test_terminal.py" not in err
 
 
-def test_quiet_says_nothing(capsys):
+def test_terminal_says_nothing_when_quiet(capsys):
     terminal = Terminal(quiet=True)
     terminal.say("hello")
     with terminal.doing("Working"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_terminal_tells_a_note_once_and_even_when_quiet(capsys):
+    terminal = Terminal(quiet=True)
+    for text in ("a copy", "a copy", "[bold]x"):
+        terminal.note(text)
+    assert capsys.readouterr().err == "note: a copy\nnote: [bold]x\n"
+
+
+def test_terminal_counting_writes_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    with Terminal().counting("Reading x") as count:
+        count(1, 2000)
+    assert capsys.readouterr().err == "Reading x ...\n"
+    monkeypatch.setattr("knownot.cli.terminal.SECONDS_BETWEEN_LINES", 0)
+    with Terminal().counting("Reading x") as count:
+        count(1000, 2000)
+    assert capsys.readouterr().err == "Reading x ...\nReading x ... 1,000 of 2,000\n"
+
+
+def test_terminal_counting_says_nothing_when_quiet(capsys):
+    with Terminal(quiet=True).counting("Reading x") as count:
+        count(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_terminal_counting_draws_a_bar_on_a_terminal():
+    terminal, text = Terminal(), io.StringIO()
+    terminal.err = Console(file=text, force_terminal=True, width=100, theme=THEME)
+    with terminal.counting("Reading [bold]x") as count:
+        assert "━" not in text.getvalue()
+        count(1000, 2000)
+    drawn = text.getvalue()
+    assert "Reading [bold]x ..." in drawn
+    assert "━" in drawn
+    assert "1,000 of 2,000" in drawn

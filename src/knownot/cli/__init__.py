@@ -1,4 +1,4 @@
-"""The command `knownot`: it parses, calls the rooms below and prints.
+"""The command `knownot`: it parses, calls the layers below and prints.
 
 Nothing heavy is imported before a command has been understood, so that `knownot --help` answers at once.
 """

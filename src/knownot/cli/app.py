@@ -11,17 +11,18 @@ from knownot.version import __version__
 
 app = typer.Typer(
     name="knownot",
-    help="Classifiers that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
-    "Learn from samples of the classes you know. What belongs to none of them is rejected, at a rate of "
-    "known samples accepted that you choose.",
+    help="Models that know what they do not know: they say [bold]none of these[/] instead of guessing.\n\n"
+    "Train a model on samples that you know; samples unlike them are rejected. You choose the share of known "
+    "samples to accept.",
     epilog="""[bold]Start here[/]
 
-  knownot demo                                   train and judge a model in under a minute
-  knownot fit photos/ --model birds.safetensors  a folder with one folder for each class
+  knownot demo                                   a model in under a minute
+  knownot fit photos/ --model birds.safetensors  one folder for each class
   knownot predict birds.safetensors new/ --out predictions.csv
 
-[bold]Exit codes[/]  0 fine · 1 unexpected, or the training diverged · 2 wrong usage or input · 130 Ctrl-C
-With KNOWNOT_TRACEBACK=1 in the environment a mistake shows its traceback as well.
+[bold]Exit codes[/]  0 success · 1 unexpected error · 2 wrong usage or input · 130 Ctrl-C
+
+Set KNOWNOT_TRACEBACK=1 in the environment to see the tracebacks of errors.
 """,
     no_args_is_help=True,
     add_completion=False,
@@ -46,8 +47,8 @@ def _global(
     pass
 
 
-for room in (demo, fit, predict, evaluate, inspect):
-    app.command(room.NAME, epilog=room.EXAMPLES)(room.command)
+for module in (demo, fit, predict, evaluate, inspect):
+    app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 app.add_typer(bench.app, name=bench.NAME)
 
 

@@ -6,19 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from knownot.cli import options
 from knownot.cli.learning import learn, verdict
 from knownot.cli.outputs import require_folder
-from knownot.cli.samples import relabelled
-from knownot.cli.selection import select_known
+from knownot.cli.samples import Parts, divide
 from knownot.cli.terminal import EXIT_INTERRUPTED, Terminal, answers
-
-if TYPE_CHECKING:
-    from knownot.data import Dataset
 
 NAME = "demo"
 EXAMPLES = """[bold]Examples[/]
@@ -41,17 +37,19 @@ def command(
 ) -> None:
     """Train on the handwritten digits 0 to 5, then show it 6 to 9 as well: under a minute.
 
-    The digits come with scikit-learn, so that nothing is fetched.
+    The digits come with scikit-learn, so that nothing is downloaded.
     """
     terminal = Terminal(as_json, quiet)
     start = time.perf_counter()
     require_folder(out, "--out")
     with terminal.doing("Loading"):
-        train, test = known_digits()
-    parameters: dict[str, Any] = {"max_epochs": epochs, "random_state": seed, "verbose": 0 if quiet else 1}
+        import knownot
+
+        parts = known_digits()
+        model = knownot.GMVAEClassifier(max_epochs=epochs, random_state=seed, verbose=0 if quiet else 1)
     terminal.say("Learning the digits 0 to 5; 6 to 9 are never shown.")
     with one_thread():
-        outcome = learn(terminal, train, test, parameters, out / "digits.safetensors", out / "report.html")
+        outcome = learn(terminal, model, parts, out / "digits.safetensors", out / "report.html")
     facts = demo_facts(outcome.facts, time.perf_counter() - start)
     terminal.result(facts, *verdict(outcome, "Digits", "0 to 5 are known, 6 to 9 were never seen"))
     if outcome.interrupted:
@@ -60,7 +58,7 @@ def command(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: for images of 8 × 8 pixels more bring nothing, and on a busy machine they cost much."""
+    """Compute on one thread: for images of 8 × 8 pixels more do not help, and slow a busy machine down."""
     import torch
 
     before = torch.get_num_threads()
@@ -71,13 +69,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def known_digits() -> tuple[Dataset, Dataset]:
+def known_digits() -> Parts:
     """Digits 0 to 5 to learn from, and all ten to judge by."""
     from knownot.data import load_named
 
-    train, test = load_named("digits", "train"), load_named("digits", "test")
-    y, known = select_known(train.labels, {digit: [digit] for digit in KNOWN})
-    return relabelled(train, y, known), test
+    return divide(load_named("digits", "train"), load_named("digits", "test"), {digit: [digit] for digit in KNOWN})
 
 
 def demo_facts(facts: dict[str, Any], seconds: float) -> dict[str, Any]:

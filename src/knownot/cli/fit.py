@@ -1,16 +1,19 @@
-"""`knownot fit`: learn the known classes, calibrate, judge, save."""
+"""`knownot fit`: learn from samples, calibrate, judge, save."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from knownot import catalogue
 from knownot.cli import options
+from knownot.cli.kinds import Kind, kind_of
 from knownot.cli.learning import learn, verdict
 from knownot.cli.outputs import require_writable
-from knownot.cli.samples import divide
+from knownot.cli.parameters import make_estimator, parse_settings, require_name
+from knownot.cli.samples import divide, parse_image_size, read_parts, require_label
 from knownot.cli.selection import Chosen, parse_selection
 from knownot.cli.terminal import EXIT_INTERRUPTED, Terminal, answers
 
@@ -20,14 +23,12 @@ if TYPE_CHECKING:
 NAME = "fit"
 EXAMPLES = """[bold]Examples[/]
 
-  knownot fit photos/ --model birds.safetensors
+  knownot fit photos/ --model birds.safetensors --image-size 96
   knownot fit mnist --known 0,1,2,3,4,5 --epochs 20 --report report.html
   knownot fit mnist --groups even=0+2,odd=1+3 --subclusters 2
-  knownot fit wine.csv --label cultivar --accept 0.99 --json
+  knownot fit wine.csv --label cultivar --accept 0.99 --set hidden=64,32 --json
   knownot fit cifar10 --known cat,dog --checkpoint run1 --resume
 """
-
-MODEL, TRAINING, DATA, OUTPUT = "Model", "Training", "Data", "Output"
 
 
 @answers
@@ -36,120 +37,73 @@ def command(
     label: options.Label = None,
     known: options.Known = None,
     groups: options.Groups = None,
-    held_out: Annotated[
-        float,
-        typer.Option(
-            "--held-out",
-            metavar="SHARE",
-            help="Share of each class held out for the verdict; named data sets have a test set instead.",
-            rich_help_panel=DATA,
-        ),
-    ] = 0.2,
+    held_out: options.HeldOut = None,
+    image_size: options.ImageSize = None,
     unreadable: options.UnreadableFiles = options.Unreadable.refuse,
-    method: Annotated[
-        options.Method,
-        typer.Option("--method", metavar="NAME", help="What learns: gmvae, crosr or softmax.", rich_help_panel=MODEL),
-    ] = options.Method.gmvae,
-    rule: Annotated[
-        options.Rule | None,
-        typer.Option(
-            "--rule",
-            metavar="RULE",
-            help=f"How an embedding is judged, where not by the method's own rule: {', '.join(options.Rule)}.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    accept: Annotated[
-        float,
-        typer.Option(
-            "--accept", metavar="SHARE", min=0, max=1, help="Share of known samples to accept.", rich_help_panel=MODEL
-        ),
-    ] = 0.95,
-    subclusters: Annotated[
-        str | None,
-        typer.Option(
-            "--subclusters",
-            metavar="K|K1,K2,…|auto",
-            help="Subclusters of each class: one number, or one for each, in the order of --known or --groups; "
-            "auto finds them.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    latent_dim: Annotated[
-        int | None, typer.Option("--latent-dim", metavar="D", help="Size of the embedding.", rich_help_panel=MODEL)
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", help="Passes over the samples.", rich_help_panel=TRAINING)
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Decides all that is random.", rich_help_panel=TRAINING)
-    ] = 0,
-    precision: Annotated[
-        str, typer.Option("--precision", metavar="NAME", help="auto, 32-true or bf16-mixed.", rich_help_panel=TRAINING)
-    ] = "auto",
-    accelerator: Annotated[
-        str, typer.Option("--accelerator", metavar="NAME", help="auto, cpu, cuda or mps.", rich_help_panel=TRAINING)
-    ] = "auto",
-    devices: Annotated[
-        int, typer.Option("--devices", metavar="N", help="Devices to train on.", rich_help_panel=TRAINING)
-    ] = 1,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint", metavar="DIR", help="Save the training there, epoch by epoch.", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", metavar=" ", help="Go on from the checkpoint, if there is one.", rich_help_panel=TRAINING
-        ),
-    ] = False,
-    model: Annotated[
-        Path,
-        typer.Option("--model", "-o", metavar="FILE", help="Where to save the model.", rich_help_panel=OUTPUT),
-    ] = Path("model.safetensors"),
+    method: options.Method = "gmvae",
+    rule: options.Rule = None,
+    accept: options.Accept = None,
+    subclusters: options.Subclusters = None,
+    latent_dim: options.LatentDim = None,
+    settings: options.Settings = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    precision: options.Precision = None,
+    accelerator: options.Accelerator = None,
+    devices: options.Devices = None,
+    checkpoint: options.Checkpoint = None,
+    resume: options.Resume = False,
+    model: options.SavedModel = Path("model.safetensors"),
     report: options.ReportFile = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Learn the known classes, choose the threshold, and save the model.
+    """Learn from samples, choose the threshold, and save the model.
 
-    Samples that are held out, and those of classes not named by --known or --groups, show how well it rejects.
+    Classifiers learn classes; other methods take samples without labels as well.
+
+    Held-out samples, and classes that are not named by --known or --groups, show how well it does.
     """
     terminal = Terminal(as_json, quiet)
-    chosen = parse_selection(known, groups)
-    require_writable(model, "--model", (".safetensors",))
-    require_writable(report, "--report", (".html",))
+    chosen, size = parse_selection(known, groups), parse_image_size(image_size)
+    counts, assignments = parse_subclusters(subclusters), parse_settings(settings)
+    require_writable(model, "--model", (".safetensors",), [source])
+    require_writable(report, "--report", (".html",), [source])
+    require_name("--rule", rule, catalogue.RULES)
     if resume and checkpoint is None:
         raise ValueError("--resume needs the folder to resume from: add --checkpoint DIR.")
-    parameters: dict[str, Any] = {
-        "accept": accept,
-        "random_state": seed,
-        "precision": precision,
-        "accelerator": accelerator,
-        "devices": devices,
-        "checkpoint_dir": None if checkpoint is None else str(checkpoint),
-        "resume": resume,
-        "verbose": 0 if quiet else 1,
-    }
-    counts = parse_subclusters(subclusters)
     given = {
-        "rule": None if rule is None else rule.value,
-        "latent_dim": latent_dim,
-        "max_epochs": epochs,
+        "--rule": rule,
+        "--accept": accept,
+        "--subclusters": counts,
+        "--latent-dim": latent_dim,
+        "--epochs": epochs,
+        "--seed": seed,
+        "--precision": precision,
+        "--accelerator": accelerator,
+        "--devices": devices,
+        "--checkpoint": None if checkpoint is None else str(checkpoint),
+        "--resume": resume,
     }
-    if method is not options.Method.gmvae and (latent_dim is not None or counts is not None):
-        raise ValueError(f"--latent-dim and --subclusters belong to --method gmvae: leave them out with {method}.")
-    parameters |= {name: value for name, value in given.items() if value is not None}
-
-    with terminal.doing(f"Reading {source}"):
-        train, test = divide(source, label, chosen, held_out, seed, unreadable.value)
-    if isinstance(counts, str):
-        parameters["n_subclusters"] = counts
-    elif counts is not None:
-        parameters["n_subclusters"] = subclusters_by_class(counts, chosen, train.labels, train.class_names)
-    outcome = learn(terminal, train, test, parameters, model, report, method.estimator)
+    seed = 0 if seed is None else seed
+    with terminal.doing("Loading"):
+        estimator = make_estimator(method, given, assignments, {"random_state": seed, "verbose": 0 if quiet else 1})
+    kind = kind_of(estimator)
+    if kind is Kind.classifier or chosen is not None:
+        require_label(source, label)
+    data, test = read_parts(terminal, source, label, unreadable.value, size)
+    parts = divide(data, test, chosen, held_out, seed, kind)
+    if isinstance(counts, list):
+        train = parts.train
+        estimator.set_params(n_subclusters=subclusters_by_class(counts, chosen, train.labels, train.class_names))
+    try:
+        outcome = learn(terminal, estimator, parts, model, report)
+    except TypeError as error:
+        if not assignments:
+            raise
+        # Estimators do not check the type of every parameter.
+        listed = " ".join(f"{name}={value!r}" for name, value in assignments.items())
+        raise ValueError(f"--set {listed} does not work ({error}): check the kind of value.") from error
     facts = {"source": source, **outcome.facts}
     terminal.result(facts, *verdict(outcome, "Done", source))
     if outcome.interrupted:

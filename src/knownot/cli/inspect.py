@@ -1,8 +1,9 @@
-"""`knownot inspect`: what a saved model is, from the header of its file."""
+"""`knownot inspect`: facts of a saved model, from the header of its file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,16 @@ MOST_CLASSES = 24
 
 @answers
 def command(model: ModelFile, as_json: Json = False) -> None:
-    """Tell what a saved model is: its classes, rule, threshold, size and training.
+    """Show what a saved model is: its classes, rule, threshold, size and training.
 
-    Reads the header of the file alone, so that it answers at once, however large the model.
+    Only the header of the file is read, so this is fast for large models as well.
     """
     facts = read_facts(model)
     Terminal(as_json).result(facts, titled(model.name, facts["estimator"]), indented(card(facts)))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read the header of a model file.
+    """Read the header of a model file: facts that every model has, and others where they are present.
 
     Raises
     ------
@@ -47,69 +48,89 @@ def read_facts(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             config = json.loads(file.metadata()["knownot"])
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-            offset = float(file.get_tensor("threshold.offset"))
-        parameters, history = config["parameters"], config["history"]
-        return {
+            offset = float(file.get_tensor("threshold.offset")) if "threshold.offset" in shapes else None
+        parameters = config["parameters"]
+        facts = {
             "model": str(path),
             "bytes": path.stat().st_size,
-            "estimator": config["estimator"],
-            "format_version": config["format_version"],
-            "classes": config["classes"],
-            "input_shape": config["input_shape"],
-            "feature_names": config["feature_names"],
-            "rule": parameters["rule"]["rule"] if isinstance(parameters["rule"], dict) else parameters["rule"],
-            "accept": config["accept"],
-            "threshold": offset,
-            # Files of earlier versions hold what was asked for instead of what came of it.
-            "latent_dim": config.get("latent_dim", parameters.get("latent_dim")),
-            "n_subclusters": config.get("n_subclusters", parameters.get("n_subclusters")),
-            "weights": sum(prod(shape) for name, shape in shapes.items() if name.startswith("module.")),
-            "training": {
-                "epochs": len(history["records"]),
-                "best_epoch": history["best_epoch"],
-                "stopped": history["stopped"],
-                "seconds": round(sum(record["seconds"] for record in history["records"]), 2),
-                "device": history["device"],
-                "precision": history["precision"],
-                "best": None if history["best_epoch"] is None else history["records"][history["best_epoch"] - 1],
-            },
-            "saved": config["saved"],
-            "knownot": config["knownot"],
-            "torch": config["torch"],
+            **{name: config[name] for name in ("estimator", "format_version", "saved", "knownot", "torch")},
             "parameters": parameters,
         }
+        for name in (
+            "classes",
+            "input_shape",
+            "feature_names",
+            "accept",
+            "latent_dim",
+            "n_subclusters",
+            "n_components",
+        ):
+            # Older files hold some of them only as parameters, as they were before the fit.
+            value = config.get(name, parameters.get(name))
+            if value is not None:
+                facts[name] = value
+        if (rule := parameters.get("rule")) is not None:
+            facts["rule"] = rule["rule"] if isinstance(rule, dict) else rule
+        if offset is not None:
+            facts["threshold"] = offset
+        weights = sum(prod(shape) for name, shape in shapes.items() if name.startswith("module."))
+        if weights:
+            facts["weights"] = weights
+        if config.get("history"):
+            facts["training"] = _training_facts(config["history"])
+        return facts
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        # Loading says what is wrong with the file; it is asked only now, since it imports torch.
+        # This says what is wrong with the file; only now, since it imports torch.
         from knownot.estimators.saving import read_config
 
         read_config(path)
         raise ValueError(f"{path} does not hold a whole model ({error}): save it again.") from error
 
 
+def _training_facts(history: dict[str, Any]) -> dict[str, Any]:
+    records, best = history["records"], history["best_epoch"]
+    return {
+        "epochs": len(records),
+        "best_epoch": best,
+        "stopped": history["stopped"],
+        "seconds": round(sum(record["seconds"] for record in records), 2),
+        "device": history["device"],
+        "precision": history["precision"],
+        "best": None if best is None else records[best - 1],
+    }
+
+
 def card(facts: dict[str, Any]) -> Table:
-    """Facts of a model for people to read."""
+    """Facts of a model for people to read: a row for each that it has."""
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)
     table.add_column(style="aside", no_wrap=True)
     table.add_column(overflow="fold")
-    training = facts["training"]
-    for name, text in (
-        ("Classes", _classes(facts["classes"])),
-        ("Input", _input(facts)),
-        ("Rule", facts["rule"]),
-        ("Threshold", threshold_text(facts["threshold"], facts["accept"])),
-        (
-            "Embedding",
-            f"{facts['latent_dim']} dimensions, subclusters: {_subclusters(facts['n_subclusters'], facts['classes'])}",
-        ),
-        ("Size", f"{facts['weights']:,} weights, {_size(facts['bytes'])}"),
-        ("Trained", _training(training)),
-        ("Loss", _loss(training["best"])),
-        ("Saved", f"{facts['saved'].replace('T', ' ').removesuffix('+00:00')} UTC"),
-        ("By", f"knownot {facts['knownot']}, torch {facts['torch']}, format {facts['format_version']}"),
-    ):
+    for name, text in _rows(facts):
         if text:
             table.add_row(name, Text(text))
     return table
+
+
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "classes" in facts:
+        yield "Classes", _classes(facts["classes"])
+    if "input_shape" in facts:
+        yield "Input", _input(facts)
+    yield "Rule", facts.get("rule", "")
+    if "threshold" in facts:
+        yield "Threshold", threshold_text(facts["threshold"], facts.get("accept"))
+    if "latent_dim" in facts:
+        yield "Embedding", f"{facts['latent_dim']} dimensions"
+    if "n_subclusters" in facts:
+        yield "Subclusters", _subclusters(facts["n_subclusters"], facts.get("classes", []))
+    if "n_components" in facts:
+        yield "Components", str(facts["n_components"])
+    yield "Size", (f"{facts['weights']:,} weights, " if "weights" in facts else "") + _size(facts["bytes"])
+    if "training" in facts:
+        yield "Trained", _training(facts["training"])
+        yield "Loss", _loss(facts["training"]["best"])
+    yield "Saved", f"{facts['saved'].replace('T', ' ').removesuffix('+00:00')} UTC"
+    yield "By", f"knownot {facts['knownot']}, torch {facts['torch']}, format {facts['format_version']}"
 
 
 def _classes(classes: list[Any]) -> str:
@@ -122,7 +143,7 @@ def _input(facts: dict[str, Any]) -> str:
     if len(shape) == 3:
         colours = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
         return f"images of {shape[1]} × {shape[2]} pixels, {colours}"
-    names = facts["feature_names"]
+    names = facts.get("feature_names")
     return (
         f"tables with {shape[0]} columns"
         + (f": {', '.join(names[:12])}" if names else "")

@@ -12,8 +12,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from knownot.cli.samples import as_input
-from knownot.cli.scores import class_table, indented, judge, scorecard, threshold_text, titled
+from knownot.cli.judging import judge, shown
+from knownot.cli.kinds import Kind, kind_of
+from knownot.cli.samples import Parts, as_input
+from knownot.cli.scores import indented, threshold_text, titled
 from knownot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -40,53 +42,65 @@ class Outcome:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the training early; the model is that of the best epoch until then."""
-        return bool(self.facts["stopped"] == "interrupted")
+        return self.facts.get("stopped") == "interrupted"
 
 
-def learn(
-    terminal: Terminal,
-    train: Dataset,
-    test: Dataset | None,
-    parameters: dict[str, Any],
-    model_path: Path,
-    report_path: Path | None,
-    estimator: str = "GMVAEClassifier",
-) -> Outcome:
-    """Train a classifier and save it at once, then judge it by ``test`` and write the report."""
-    import knownot
+def learn(terminal: Terminal, model: Any, parts: Parts, model_path: Path, report_path: Path | None = None) -> Outcome:
+    """Train a model and save it at once, then judge it by what was held out and write the report.
 
+    Parameters
+    ----------
+    terminal : Terminal
+    model : unfitted estimator
+    parts : Parts
+        A classifier learns the labels; other estimators do not see them. Where nothing was held out a clusterer is
+        judged by what it learned from.
+    model_path : Path
+    report_path : Path, optional
+    """
+    train, test = parts.train, parts.test
+    kind = kind_of(model)
     start = time.perf_counter()
-    model = getattr(knownot, estimator)(**parameters)
-    model.fit(as_input(train), train.labels)
+    model.fit(as_input(train), *([train.labels] if kind is Kind.classifier else []))
     seconds = time.perf_counter() - start
     model.save(model_path)
 
-    history = model.history_
-    facts: dict[str, Any] = {
-        "model": str(model_path),
-        "report": None if report_path is None else str(report_path),
-        "classes": model.classes_,
-        "unknown_classes": [],
-        "input_shape": model.input_shape_,
+    facts: dict[str, Any] = {"model": str(model_path), "report": None if report_path is None else str(report_path)}
+    facts |= learned(model, kind)
+    facts |= {
         "training_samples": len(train),
         "test_samples": 0 if test is None else len(test),
-        "epochs": len(history),
-        "best_epoch": history.best_epoch,
-        "stopped": history.stopped,
         "training_seconds": round(seconds, 2),
-        "rule": model.rule,
-        "accept": model.accept,
-        "threshold": float(model.offset_),
     }
-    if test is not None:
+    if test is not None or kind is Kind.clusterer:
         with terminal.doing("Judging"):
-            metrics, rows = judge(model, as_input(test), test.labels)
-        facts |= {"metrics": metrics, "by_class": rows}
-        facts["unknown_classes"] = [row["label"] for row in rows if not row["known"]]
+            facts |= judge(model, train, None) if test is None else judge(model, test, parts.known)
+    if "by_class" in facts:
+        facts["unknown_classes"] = [row["label"] for row in facts["by_class"] if not row["known"]]
     if report_path is not None:
         with terminal.doing("Writing the report"):
-            write_report_of(model, test or train, report_path)
-    return Outcome(model, facts, train.class_names if train.labels.dtype.kind in "iu" else None)
+            write_report_of(model, train if test is None else test, report_path)
+    return Outcome(model, facts, train.class_names if train.y is not None and train.y.dtype.kind in "iu" else None)
+
+
+def learned(model: Any, kind: Kind) -> dict[str, Any]:
+    """Facts of a fitted model, as far as it has them."""
+    facts: dict[str, Any] = {"kind": kind.value}
+    if kind is Kind.classifier:
+        facts |= {"classes": model.classes_, "unknown_classes": []}
+    if hasattr(model, "input_shape_"):
+        facts["input_shape"] = model.input_shape_
+    if hasattr(model, "history_"):
+        history = model.history_
+        facts |= {"epochs": len(history), "best_epoch": history.best_epoch, "stopped": history.stopped}
+    parameters = model.get_params(deep=False)
+    if "rule" in parameters:
+        facts["rule"] = getattr(parameters["rule"], "name", parameters["rule"])
+    if "accept" in parameters:
+        facts["accept"] = parameters["accept"]
+    if hasattr(model, "offset_"):
+        facts["threshold"] = float(model.offset_)
+    return facts
 
 
 def write_report_of(model: Any, data: Dataset, path: Path) -> None:
@@ -99,15 +113,7 @@ def write_report_of(model: Any, data: Dataset, path: Path) -> None:
 
 def verdict(outcome: Outcome, title: str, aside: str = "") -> list[RenderableType]:
     """Everything people read when a training is done."""
-    facts = outcome.facts
-    parts: list[RenderableType] = [titled(title, aside)]
-    if "metrics" in facts:
-        parts += [
-            indented(scorecard(facts["metrics"], facts["accept"])),
-            indented(class_table(facts["by_class"], outcome.class_names)),
-        ]
-    parts.append(indented(_made(facts)))
-    return parts
+    return [titled(title, aside), *shown(outcome.facts, outcome.class_names), indented(_made(outcome.facts))]
 
 
 def _made(facts: dict[str, Any]) -> Table:
@@ -115,16 +121,16 @@ def _made(facts: dict[str, Any]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)
     table.add_column(style="aside", no_wrap=True)
     table.add_column(overflow="fold")
-    epochs = "1 epoch" if facts["epochs"] == 1 else f"{facts['epochs']} epochs"
-    best = "" if facts["best_epoch"] is None else f", best {facts['best_epoch']}"
-    how = {"early": " (stopped early)", "time": " (out of time)", "interrupted": " (interrupted)"}.get(
-        facts["stopped"], ""
-    )
-    table.add_row(
-        "Trained",
-        f"{facts['training_samples']:,} samples, {epochs}{how}{best}, {facts['training_seconds']:.1f} s",
-    )
-    table.add_row("Threshold", threshold_text(facts["threshold"], facts["accept"]))
+    trained = [f"{facts['training_samples']:,} samples"]
+    if "epochs" in facts:
+        how = {"early": " (stopped early)", "time": " (out of time)", "interrupted": " (interrupted)"}
+        trained.append(
+            f"{facts['epochs']} epoch{'' if facts['epochs'] == 1 else 's'}{how.get(facts['stopped'], '')}"
+            + ("" if facts["best_epoch"] is None else f", best {facts['best_epoch']}")
+        )
+    table.add_row("Trained", ", ".join([*trained, f"{facts['training_seconds']:.1f} s"]))
+    if "threshold" in facts:
+        table.add_row("Threshold", threshold_text(facts["threshold"], facts.get("accept")))
     table.add_row("Model", Text(facts["model"], "path"))
     if facts["report"] is not None:
         table.add_row("Report", Text(facts["report"], "path"))

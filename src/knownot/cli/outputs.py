@@ -1,16 +1,20 @@
-"""Files a command writes: refused before the work starts, and never left half written."""
+"""Files that a command writes: checked before the work starts, and never left incomplete."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from knownot.files import whole_file
 
-def require_writable(path: Path | None, option: str, endings: tuple[str, ...] = ()) -> None:
-    """Refuse an output file that could not be written in the end.
+
+def require_writable(
+    path: Path | None, option: str, endings: tuple[str, ...] = (), inputs: Iterable[str | Path] = ()
+) -> None:
+    """Refuse an output file that cannot be written, or would overwrite an input.
 
     Parameters
     ----------
@@ -20,11 +24,14 @@ def require_writable(path: Path | None, option: str, endings: tuple[str, ...] = 
         What the message calls it.
     endings : tuple of str
         Endings one of which the file must have; none: any.
+    inputs : iterable of str or Path
+        Compared as files, so that links and relative paths are recognised; names of data sets are ignored.
 
     Raises
     ------
     ValueError
-        If the folder is missing or not writable, a folder stands in its place, or the ending is wrong.
+        If the folder is missing or not writable, a folder stands in its place, the ending is wrong, or it is one
+        of the inputs.
     """
     if path is None:
         return
@@ -37,6 +44,9 @@ def require_writable(path: Path | None, option: str, endings: tuple[str, ...] = 
         raise ValueError(f"{option} {path} cannot be written: the folder {folder} does not exist. Create it first.")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise ValueError(f"{option} {path} cannot be written: no permission. Choose another place.")
+    for given in inputs:
+        if path.exists() and Path(given).exists() and path.samefile(given):
+            raise ValueError(f"{option} {path} would overwrite the input {given}: choose another file.")
 
 
 def require_folder(path: Path, option: str) -> None:
@@ -60,22 +70,10 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 
     The file appears when it is complete; one that was there before stays until then.
     """
-    write = _write_parquet if path.suffix.lower() == ".parquet" else _write_csv
-    in_one_piece(path, lambda part: write(part, columns))
-
-
-def in_one_piece(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` write a file beside ``path``, and put it there when it is whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    if path.suffix.lower() == ".parquet":
+        _write_parquet(path, columns)
+        return
+    with whole_file(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
@@ -89,4 +87,6 @@ def _write_parquet(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
         raise ValueError(
             "Writing .parquet needs pyarrow, which is not installed: pip install 'knownot[data]', or write .csv."
         ) from error
-    parquet.write_table(pa.table({name: list(values) for name, values in columns.items()}), path)
+    table = pa.table({name: list(values) for name, values in columns.items()})
+    with whole_file(path) as file:
+        parquet.write_table(table, file)

@@ -1,32 +1,42 @@
-"""`knownot predict`: a class or "unknown" for every sample, in a file."""
+"""`knownot predict`: the predictions of a model for every sample, in a file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from knownot.cli import options
+from knownot.cli.kinds import Kind, kind_of
 from knownot.cli.outputs import require_writable, write_columns
 from knownot.cli.samples import as_input, read_for
-from knownot.cli.scores import indented, percent, titled
+from knownot.cli.scores import MOST_ROWS, indented, percent, plain_table, titled
 from knownot.cli.terminal import Terminal, answers
+
+if TYPE_CHECKING:
+    from knownot.data import Dataset
 
 NAME = "predict"
 EXAMPLES = """[bold]Examples[/]
 
   knownot predict birds.safetensors new/ --out predictions.csv
-  knownot predict wine.safetensors cellar.csv --label cultivar --out predictions.parquet
+  knownot predict wine.safetensors cellar.csv --label cultivar -o wine.parquet
   knownot predict birds.safetensors new/ --out predictions.csv --fdr 0.05
 
-[bold]Columns[/]  id, class, knownness (higher is more known), p_value (of "this is known"), nearest_class,
-and with --fdr discovery: surely unknown, with that share of mistakes among the discoveries.
+[bold]Columns[/]  id, and what the model provides
+  classifier  class, knownness, p_value (of "this is known"), nearest_class
+  density     known, knownness (log-density in nats), p_value
+  clustering  cluster, probability (of that cluster)
+  with --fdr  discovery: surely unknown, but for that share of them
+
+Higher knownness is more known.
 """
-FIRST_ROWS = 10
+FIRST_ROWS, LONGEST_ID = 10, 24
+Columns = dict[str, list[Any]]
 
 
 @answers
@@ -54,75 +64,85 @@ def command(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Give every sample a known class, or none.
+    """Predict the class of every sample or none, known or unknown, or its cluster.
 
-    Without --out the first predictions are shown, and with --json all of them are printed.
+    Without --out the first predictions are shown; with --json all are printed.
     """
     terminal = Terminal(as_json, quiet)
-    require_writable(out, "--out", (".csv", ".parquet"))
+    require_writable(out, "--out", (".csv", ".parquet"), [source, model])
     if fdr is not None and not 0 < fdr < 1:
         raise ValueError(f"--fdr {fdr} is not a share: give a number between 0 and 1, such as 0.05.")
     with terminal.doing("Loading the model"):
         import knownot
 
         fitted = knownot.load(model)
-    with terminal.doing(f"Reading {source}"):
-        data = read_for(fitted, source, label, unreadable.value)
+    data = read_for(terminal, fitted, source, label, unreadable.value)
     with terminal.doing(f"Predicting {len(data):,} samples"):
-        ids = [str(path) for path in data.paths] if data.paths is not None else list(range(len(data)))
-        columns = {"id": ids, **predict_columns(fitted, as_input(data), fdr)}
+        columns = predict_columns(fitted, data, fdr)
     if out is not None:
         write_columns(out, columns)
-    facts = summary(columns, fitted.classes_.tolist(), fdr)
+    facts = {
+        "model": str(model),
+        "source": source,
+        "out": None if out is None else str(out),
+        **summary(fitted, columns),
+    }
     if fdr is not None:
-        facts["smallest_p_value"] = 1 / (len(fitted.threshold_.scores_) + 1)
-    facts = {"model": str(model), "source": source, "out": None if out is None else str(out), **facts}
+        facts |= {"fdr": fdr, "discoveries": sum(columns["discovery"])}
+        if hasattr(fitted, "threshold_"):
+            facts["smallest_p_value"] = 1 / (len(fitted.threshold_.scores_) + 1)
     if out is None:
         facts["predictions"] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     terminal.result(facts, *_shown(facts, columns, out))
 
 
-def predict_columns(model: Any, x: Any, fdr: float | None) -> dict[str, list[Any]]:
-    """Predict samples: a column for everything that is known of them."""
-    from knownot.metrics import UNKNOWN, UNKNOWN_NAME
+def predict_columns(model: Any, data: Dataset, fdr: float | None = None) -> Columns:
+    """Predict samples: a column of ids, and those that the model provides, without its embedding.
 
-    nearest, knownness = model.nearest_class(x, return_knownness=True)
-    p_values = model.threshold_.p_values(knownness)
-    if nearest.dtype.kind == "b":
-        nearest = nearest.astype(int)  # so that -1 fits in, as in predict
-    unknown = UNKNOWN_NAME if nearest.dtype.kind == "U" else UNKNOWN
-    columns: dict[str, list[Any]] = {
-        "class": [c if ok else unknown for c, ok in zip(nearest.tolist(), knownness >= model.offset_, strict=True)],
-        "knownness": knownness.tolist(),
-        "p_value": p_values.tolist(),
-        "nearest_class": nearest.tolist(),
-    }
+    Raises
+    ------
+    ValueError
+        If discoveries are asked for and the model has no p-values.
+    """
+    ids: list[Any] = list(range(len(data))) if data.paths is None else [str(path) for path in data.paths]
+    said = model.assess(as_input(data))
+    columns = {"id": ids} | {name: values.tolist() for name, values in said.items() if name != "embedding"}
     if fdr is not None:
         from scipy.stats import false_discovery_control
 
-        columns["discovery"] = (false_discovery_control(p_values) <= fdr).tolist()
+        if "p_value" not in said:
+            raise ValueError(f"--fdr needs p-values, which {type(model).__name__} does not provide: leave it out.")
+        columns["discovery"] = (false_discovery_control(said["p_value"]) <= fdr).tolist()
     return columns
 
 
-def summary(columns: dict[str, list[Any]], classes: list[Any], fdr: float | None) -> dict[str, Any]:
-    """Count what was predicted."""
-    predicted = columns["class"]
-    counts = {str(label): predicted.count(label) for label in classes}
-    rejected = len(predicted) - sum(counts.values())
-    facts: dict[str, Any] = {
-        "samples": len(predicted),
-        "rejected": rejected,
-        "rejected_share": rejected / len(predicted),
-        "counts": counts,
-    }
-    if fdr is not None:
-        facts |= {"fdr": fdr, "discoveries": sum(columns["discovery"])}
-    return facts
+def summary(model: Any, columns: Columns) -> dict[str, Any]:
+    """Count what was predicted: samples of each class, known samples, or samples of each cluster."""
+    n, kind = len(columns["id"]), kind_of(model)
+    facts: dict[str, Any] = {"samples": n}
+    if kind is Kind.classifier:
+        counts = {str(label): columns["class"].count(label) for label in model.classes_.tolist()}
+    elif kind is Kind.density:
+        counts = {"known": sum(columns["known"])}
+    elif kind is Kind.clusterer:
+        found = columns["cluster"]
+        return facts | {"counts": {str(cluster): found.count(cluster) for cluster in sorted(set(found))}}
+    else:
+        return facts
+    rejected = n - sum(counts.values())
+    return facts | {"rejected": rejected, "rejected_share": rejected / n, "counts": counts}
 
 
-def _shown(facts: dict[str, Any], columns: dict[str, list[Any]], out: Path | None) -> list[Any]:
-    aside = f"{facts['rejected']:,} of {facts['samples']:,} samples belong to no known class"
-    parts: list[Any] = [titled("Predicted", aside), indented(_counts(facts))]
+def _shown(facts: dict[str, Any], columns: Columns, out: Path | None) -> list[Any]:
+    aside = f"{facts['samples']:,} samples"
+    if "rejected" in facts:
+        none = "are unknown" if "known" in columns else "belong to no known class"
+        aside = f"{facts['rejected']:,} of {aside} {none}"
+    elif "cluster" in columns:
+        aside += f" in {len(facts['counts'])} clusters"
+    parts: list[Any] = [titled("Predicted", aside)]
+    if "counts" in facts:
+        parts.append(indented(_counts(facts, "cluster" if "cluster" in columns else "class")))
     if out is None:
         parts.append(indented(_first(columns)))
     if "discoveries" in facts:
@@ -137,38 +157,37 @@ def _discoveries(facts: dict[str, Any]) -> str:
         f"[value]{facts['discoveries']:,}[/] discoveries: surely unknown, "
         f"at most {percent(facts['fdr'])} of them by mistake"
     )
-    if facts["discoveries"]:
+    if facts["discoveries"] or "smallest_p_value" not in facts:
         return text
-    return (
-        text + f"\n[aside]p-values of this model are never below {facts['smallest_p_value']:.2g}: calibrate on more[/]"
-    )
+    smallest = f"{facts['smallest_p_value']:.2g}"
+    return text + f"\n[aside]p-values of this model are never below {smallest}: calibrate on more samples[/]"
 
 
-def _counts(facts: dict[str, Any]) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
-    table.add_column("class")
-    table.add_column("samples", justify="right")
-    table.add_column("share", justify="right")
-    for name, count in facts["counts"].items():
-        table.add_row(Text(name), f"{count:,}", percent(count / facts["samples"]))
-    table.add_section()
-    table.add_row("unknown", f"{facts['rejected']:,}", percent(facts["rejected_share"]), style="unknown")
+def _counts(facts: dict[str, Any], heading: str) -> Table:
+    table = plain_table(heading, ">samples", ">share")
+    counts = facts["counts"]
+    # Where there are very many, the largest ones, in the order of all.
+    shown = sorted(sorted(counts, key=lambda name: -counts[name])[:MOST_ROWS], key=list(counts).index)
+    for name in shown:
+        table.add_row(Text(name), f"{counts[name]:,}", percent(counts[name] / facts["samples"]))
+    if len(shown) < len(counts):
+        table.add_row(Text(f"{len(counts) - len(shown)} smaller; --json has all", "aside"))
+    if "rejected" in facts:
+        table.add_section()
+        table.add_row("unknown", f"{facts['rejected']:,}", percent(facts["rejected_share"]), style="unknown")
     return table
 
 
-def _first(columns: dict[str, list[Any]]) -> Table:
+def _first(columns: Columns) -> Group:
     n = len(columns["id"])
-    table = Table(
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        header_style="aside",
-        show_edge=False,
-        caption=f"the first {FIRST_ROWS} of {n:,}; --out writes all" if n > FIRST_ROWS else None,
-        caption_justify="left",
-    )
-    for name in columns:
-        table.add_column(name, justify="right" if name in ("knownness", "p_value") else "left", overflow="ellipsis")
+    table = plain_table(*(f">{name}" if isinstance(values[0], float) else name for name, values in columns.items()))
     for row in list(zip(*columns.values(), strict=True))[:FIRST_ROWS]:
-        table.add_row(*(Text(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
-    return table
+        table.add_row(*(Text(_cell(value)) for value in row))
+    more = [Text(f"the first {FIRST_ROWS} of {n:,}; --out writes all", "aside")] if n > FIRST_ROWS else []
+    return Group(table, *more)
+
+
+def _cell(value: Any) -> str:
+    """Write a value shortly; of a long path the end tells it from others."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_ID else f"…{text[1 - LONGEST_ID :]}"

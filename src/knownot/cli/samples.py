@@ -2,78 +2,183 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from knownot.cli.kinds import Kind
 from knownot.cli.selection import Chosen, select_known
+from knownot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     import numpy as np
 
     from knownot.data import Dataset
 
+HELD_OUT = 0.2
+ImageSize = tuple[int, int]
 
-def divide(
-    source: str, label: str | None, chosen: Chosen | None, held_out: float, seed: int, unreadable: str
+
+class Parts(NamedTuple):
+    """Samples to learn from and to judge by.
+
+    Attributes
+    ----------
+    train : Dataset
+        Known classes only, with the labels to learn; or samples without labels.
+    test : Dataset or None
+        To judge by, unknown classes included. None: nothing was held out.
+    known : ndarray of bool, or None
+        Which samples of ``test`` are of known classes.
+    """
+
+    train: Dataset
+    test: Dataset | None = None
+    known: np.ndarray | None = None
+
+
+def read_parts(
+    terminal: Terminal, source: str, label: str | None, unreadable: str, image_size: ImageSize | None = None
 ) -> tuple[Dataset, Dataset | None]:
-    """Read a source for training. Named data sets bring their own test set, others give a part of themselves.
+    """Read a source for training: all of it, and the test set of a named data set.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or ``image_size`` is given and the samples are not image files.
+    """
+    from knownot.data.named import known_name
+
+    named = known_name(source) is not None
+    if not named:
+        data = read(terminal, source, label, image_size=image_size, unreadable=unreadable)
+    if image_size is not None and (named or data.paths is None):
+        raise ValueError(f"--image-size applies to image files, and {source} is something else: leave it out.")
+    if not named:
+        return data, None
+    return read(terminal, source, split="train"), read(terminal, source, split="test")
+
+
+def read(terminal: Terminal, source: str, label: str | None = None, **settings: Any) -> Dataset:
+    """Read a source with a progress bar, and print the notes of its reader.
 
     Parameters
     ----------
+    terminal : Terminal
     source : str
     label : str or None
         Column of the class, in tables.
-    chosen : dict or None
+    **settings
+        As of :func:`knownot.data.read_source`.
+    """
+    from knownot.data import read_source
+
+    split = settings.get("split")
+    with (
+        terminal.counting(f"Reading {source}" + (f" ({split})" if split else "")) as count,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        if "progress" in signature(read_source).parameters:
+            settings["progress"] = count
+        data = read_source(source, label, **settings)
+    note = f"{data.name}: {data.note.rstrip('.')}."
+    if data.note:
+        terminal.note(note)
+    for warning in caught:
+        # What is noted is often warned of as well.
+        if str(warning.message).rstrip(".") not in note:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return data
+
+
+def divide(
+    data: Dataset,
+    test: Dataset | None = None,
+    chosen: Chosen | None = None,
+    held_out: float | None = None,
+    seed: int = 0,
+    kind: Kind = Kind.classifier,
+) -> Parts:
+    """Choose the samples to learn from and those to judge by.
+
+    Parameters
+    ----------
+    data : Dataset
+        Labelled for a classifier; otherwise labels may be missing.
+    test : Dataset, optional
+        The test set of a named data set.
+    chosen : dict, optional
         The known classes, from `parse_selection`.
-    held_out : float
-        Share of each known class that is held out for the verdict.
+    held_out : float, optional
+        Share of each known class that is held out, where there is no test set. None: 0.2; for a clusterer 0.
     seed : int
         Decides which samples are held out.
-    unreadable : {"refuse", "skip"}
-
-    Returns
-    -------
-    train : Dataset
-        Known classes only, with the labels that the model shall learn.
-    test : Dataset or None
-        To judge by, with unknown classes where there are any. None: nothing was held out.
+    kind : Kind
+        A clusterer is not judged by unknown classes.
     """
-    from knownot.data import load_named, read_source
-    from knownot.data.named import known_name
+    import numpy as np
 
-    if known_name(source) is not None:
-        train, test = load_named(source, "train"), load_named(source, "test")
-        y, known = select_known(train.labels, chosen, train.class_names)
-        y_test, _ = select_known(test.labels, chosen, test.class_names)
-        return relabelled(train, y, known), relabelled(test, y_test)
-    require_label(source, label)
-    data = read_source(source, label, unreadable=unreadable)
+    if held_out is None:
+        held_out = 0.0 if kind is Kind.clusterer else HELD_OUT
+    if data.y is None and kind is not Kind.classifier and chosen is None:
+        kept = hold_out(np.zeros(len(data)), np.ones(len(data), bool), held_out, seed)
+        return Parts(data) if kept.all() else Parts(data.select(kept), data.select(~kept), np.ones((~kept).sum(), bool))
     y, known = select_known(data.labels, chosen, data.class_names)
-    kept = hold_out(y, known, held_out, seed)
-    return relabelled(data, y, kept), None if kept.all() else relabelled(data, y, ~kept)
+    if test is None:
+        kept = hold_out(y, known, held_out, seed)
+        rest, known = relabelled(data, y, ~kept), known[~kept]
+    else:
+        kept = known
+        y_test, known = select_known(test.labels, chosen, test.class_names)
+        rest = relabelled(test, y_test)
+    if kind is Kind.clusterer:
+        rest, known = rest.select(known), known[known]
+    train = relabelled(data, y, kept)
+    return Parts(train, rest, known) if len(rest) else Parts(train)
 
 
-def read_for(model: Any, source: str, label: str | None, unreadable: str) -> Dataset:
+def read_for(terminal: Terminal, model: Any, source: str, label: str | None, unreadable: str) -> Dataset:
     """Read a source in the form a model was trained on: its image size, colours and columns.
 
     Of named data sets the test part is read.
     """
-    from knownot.data import read_source
+    from knownot.data.named import known_name
 
-    columns = getattr(model, "feature_names_in_", None)
-    size, channels = None, None
-    if len(model.input_shape_) == 3:
-        channels, *size = model.input_shape_
-    return read_source(
-        source,
-        label,
-        split="test",
-        columns=None if columns is None else [str(name) for name in columns],
-        image_size=None if size is None else (size[0], size[1]),
-        channels=channels,
-        unreadable=unreadable,
-    )
+    settings: dict[str, Any] = {"unreadable": unreadable}
+    if known_name(source) is not None:
+        settings["split"] = "test"
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        settings["columns"] = [str(name) for name in names]
+    shape = tuple(getattr(model, "input_shape_", ()))
+    if len(shape) == 3:
+        settings |= {"channels": shape[0], "image_size": shape[1:]}
+    return read(terminal, source, label, **settings)
+
+
+def parse_image_size(text: str | None) -> ImageSize | None:
+    """Read `--image-size 96` or `--image-size 64x48`, height before width.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse_image_size("96"), parse_image_size("64x48")
+    ((96, 96), (64, 48))
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(
+            f"--image-size {text} is not a size in pixels: write 96, or height x width without spaces, 64x48."
+        )
+    return int(parts[0]), int(parts[-1])
 
 
 def spelled_like(y: np.ndarray, classes: np.ndarray, class_names: tuple[str, ...] | None = None) -> np.ndarray:

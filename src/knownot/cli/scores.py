@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -13,64 +14,25 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    import numpy as np
+Row = dict[str, Any]
 
 BAR_WIDTH = 30
 MOST_ROWS = 24
+LONGEST_NAME = 18
 
 # Name in the report, name people read, form, what it means.
 METRICS = (
-    ("closed_set_accuracy", "Right class", "share", "of the known samples, rejection aside"),
+    ("closed_set_accuracy", "Right class", "share", "of the known samples, before rejection"),
     ("auroc", "AUROC", "number", "known ranks above unknown; chance is 0.5"),
     ("oscr", "OSCR", "number", "and with the right class; best is 1"),
     ("acceptance", "Known accepted", "share", "of the known samples, at the threshold"),
     ("unknown_rejection", "Unknown rejected", "share", "of the unknown samples, at the threshold"),
     ("macro_f1", "Macro-F1", "number", "known classes, and unknown as one more"),
+    ("log_density", "Log-density", "number", "nats, mean of the known samples"),
+    ("ari", "Adjusted Rand", "number", "agreement with the labels; chance is 0, best is 1"),
+    ("nmi", "NMI", "number", "information shared with the labels; best is 1"),
+    ("accuracy", "Accuracy", "share", "clusters matched to classes one to one"),
 )
-
-
-def judge(model: Any, x: Any, y: np.ndarray) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Score samples with a model: metrics, and what became of each class.
-
-    Parameters
-    ----------
-    model : fitted estimator
-    x : array or data frame
-        As the model takes them.
-    y : ndarray of shape (N,)
-        Labels; those that the model does not know count as unknown.
-
-    Returns
-    -------
-    metrics : dict of str to float
-        As `knownot.metrics.open_set_report` names them.
-    classes : list of dict
-        For each class ``label``, ``known``, ``samples``, and the shares ``right``, ``wrong``
-        (accepted as another class) and ``rejected``.
-    """
-    import numpy as np
-
-    from knownot.metrics import open_set_report
-
-    nearest, knownness = model.nearest_class(x, return_knownness=True)
-    metrics = open_set_report(y, nearest, knownness, model.offset_, classes=model.classes_)
-    accepted = knownness >= model.offset_
-    rows = []
-    for label in np.unique(y):
-        here = y == label
-        right = accepted & (nearest == label)
-        rows.append(
-            {
-                "label": label.item(),
-                "known": bool(np.isin(label, model.classes_)),
-                "samples": int(here.sum()),
-                "right": float(right[here].mean()),
-                "wrong": float((accepted & ~right)[here].mean()),
-                "rejected": float((~accepted)[here].mean()),
-            }
-        )
-    return metrics, sorted(rows, key=lambda row: not row["known"])
 
 
 def percent(share: float) -> str:
@@ -115,37 +77,107 @@ def scorecard(metrics: dict[str, float], accept: float | None = None) -> Table:
     return table
 
 
-def class_table(rows: list[dict[str, Any]], names: tuple[str, ...] | None = None) -> RenderableType:
+def class_table(rows: list[Row], names: tuple[str, ...] | None = None) -> RenderableType:
     """What became of each class: right, taken for another class, or rejected as unknown."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
-    table.add_column("class", no_wrap=True, overflow="ellipsis", max_width=18)
-    for title in ("samples", "right", "another", "unknown"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("")
-    shown = rows if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS // 2], *rows[-MOST_ROWS // 2 :]]
-    for i, row in enumerate(shown):
-        if i and shown[i - 1]["known"] and not row["known"]:
-            table.add_section()
-        label = row["label"]
-        name = names[label] if names is not None and isinstance(label, int) and 0 <= label < len(names) else str(label)
+    table = plain_table("class", ">samples", ">right", ">another", ">unknown", "")
+    for row in _in_sections(rows, table):
         table.add_row(
-            Text(name, style="" if row["known"] else "unknown"),
+            _label(row, names),
             f"{row['samples']:,}",
             Text(percent(row["right"])) if row["known"] else Text("never seen", style="aside"),
             percent(row["wrong"]),
             percent(row["rejected"]),
             Bar(row["right"], row["wrong"]),
         )
-    more = [] if len(shown) == len(rows) else [Text(f"{len(rows) - len(shown)} more between; --json has all", "aside")]
     legend = Text.assemble(
         ("█", "known"), " right class   ", ("▓", "wrong"), " another class   ", ("░", "unknown"), " unknown"
     )
-    return Group(table, *more, "", legend)
+    return Group(table, *_left_out(rows), "", legend)
+
+
+def acceptance_table(rows: list[Row], names: tuple[str, ...] | None = None) -> RenderableType:
+    """What became of each class where known and unknown are all that is told apart."""
+    table = plain_table("class", ">samples", ">accepted", ">rejected", "")
+    for row in _in_sections(rows, table):
+        # What is accepted of an unknown class is accepted wrongly.
+        right, wrong = (row["accepted"], 0.0) if row["known"] else (0.0, row["accepted"])
+        table.add_row(
+            _label(row, names),
+            f"{row['samples']:,}",
+            percent(row["accepted"]),
+            percent(row["rejected"]),
+            Bar(right, wrong),
+        )
+    legend = Text.assemble(
+        ("█", "known"), " accepted   ", ("▓", "wrong"), " accepted, though unknown   ", ("░", "unknown"), " rejected"
+    )
+    return Group(table, *_left_out(rows), "", legend)
+
+
+def cluster_table(rows: list[Row], names: tuple[str, ...] | None = None) -> RenderableType:
+    """Sizes of clusters, and the most common label of each where there are labels."""
+    labelled = "label" in rows[0]
+    table = plain_table("cluster", ">samples", ">share", *(["mostly", ">of it"] if labelled else []), "")
+    largest = max(row["share"] for row in rows)
+    for row in _in_sections(rows, table):
+        common = (_label(row, names), percent(row["purity"])) if labelled else ()
+        table.add_row(
+            str(row["cluster"]), f"{row['samples']:,}", percent(row["share"]), *common, Length(row["share"] / largest)
+        )
+    return Group(table, *_left_out(rows))
+
+
+def plain_table(*headings: str) -> Table:
+    """Make a table without frame; headings that begin with > are of numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
+    for heading in headings:
+        right = heading.startswith(">")
+        # Without a heading stands a bar, which is what gives way where it is narrow.
+        table.add_column(
+            heading.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=bool(heading),
+            overflow="ellipsis",
+        )
+    return table
+
+
+def named(label: Any, names: tuple[str, ...] | None) -> str:
+    """Name a class: by the names of classes 0 … C - 1, where there are any.
+
+    Examples
+    --------
+    >>> named(1, ("cat", "dog")), named(7, ("cat", "dog"))
+    ('dog', '7')
+    """
+    return names[label] if names is not None and isinstance(label, int) and 0 <= label < len(names) else str(label)
+
+
+def _label(row: Row, names: tuple[str, ...] | None) -> Text:
+    text = Text(named(row["label"], names), "" if row.get("known", True) else "unknown")
+    text.truncate(LONGEST_NAME, overflow="ellipsis")
+    return text
+
+
+def _in_sections(rows: list[Row], table: Table) -> Iterator[Row]:
+    """Go through the first and last rows, with a line in the table between known and unknown classes."""
+    before = True
+    for row in rows if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS // 2], *rows[-MOST_ROWS // 2 :]]:
+        known = row.get("known", True)
+        if before and not known and table.row_count:
+            table.add_section()
+        before = known
+        yield row
+
+
+def _left_out(rows: list[Row]) -> list[Text]:
+    n = len(rows) - MOST_ROWS
+    return [Text(f"{n} more between; --json has all", "aside")] if n > 0 else []
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of three parts, as wide as there is room: right, wrong, and the rest rejected.
+    """A bar of three parts, as wide as its column allows: right, wrong, and the rest rejected.
 
     The parts are told apart by their glyphs where there is no colour.
 
@@ -170,6 +202,23 @@ class Bar:
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(min(8, options.max_width), min(options.max_width, BAR_WIDTH))
+
+
+@dataclass(frozen=True)
+class Length(Bar):
+    """A bar whose length says how much.
+
+    Examples
+    --------
+    >>> Length(0.5).drawn(8).plain
+    '████'
+    """
+
+    wrong: float = 0.0
+
+    def drawn(self, width: int) -> Text:
+        """Draw the bar at most ``width`` characters wide, and at least one."""
+        return Text("█" * max(1, round(width * self.right)), style="known")
 
 
 def titled(title: str, aside: str = "") -> Text:

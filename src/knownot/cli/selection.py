@@ -11,7 +11,7 @@ Chosen = dict[str, list[str]]
 
 
 def parse_selection(known: str | None, groups: str | None) -> Chosen | None:
-    """Read the two options: the known classes as written, by the name they shall have; None: all are known.
+    """Read the two options: the known classes as written, by their new names. None: all are known.
 
     Raises
     ------

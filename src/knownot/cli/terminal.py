@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,15 @@ from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 from rich.theme import Theme
 
+Counter = Callable[[int, int], None]
+
 EXIT_FINE, EXIT_UNEXPECTED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
 TRACEBACK_VARIABLE = "KNOWNOT_TRACEBACK"
+SECONDS_BETWEEN_LINES = 5.0
 
 # Colour carries one meaning each: what is known, what is not, what went wrong.
 THEME = Theme(
@@ -50,6 +55,7 @@ class Terminal:
         self.as_json, self.quiet = as_json, quiet
         self.out = Console(theme=THEME, highlight=False)
         self.err = Console(theme=THEME, highlight=False, stderr=True)
+        self._noted: set[str] = set()
 
     def say(self, text: str) -> None:
         """Tell on stderr what is being done."""
@@ -66,6 +72,41 @@ class Terminal:
         with self.err.status(Text(f"{what} ...")):
             yield
 
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Counter]:
+        """Show progress on stderr; the function that is yielded takes the steps done and the steps in all.
+
+        A bar on a terminal, from the first call on; elsewhere a line every few seconds.
+        """
+        if self.quiet:
+            yield lambda done, total: None
+        elif not self.err.is_terminal:
+            self.say(f"{what} ...")
+            yield self._lines(what)
+        else:
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), _Bar(bar_width=30), _Count())
+            with Progress(*columns, console=self.err, transient=True) as progress:
+                task = progress.add_task(f"{what} ...", total=None)
+                yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    def _lines(self, what: str) -> Counter:
+        last = time.monotonic()
+
+        def count(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                self.say(f"{what} ... {done:,} of {total:,}")
+
+        return count
+
+    def note(self, text: str) -> None:
+        """Print on stderr, once and even when quiet, what a reader of the results must know."""
+        if text in self._noted:
+            return
+        self._noted.add(text)
+        self.err.print(Text.assemble(("note: ", "bold yellow"), (text, "yellow")))
+
     def result(self, facts: dict[str, Any], *shown: RenderableType) -> None:
         """End a command: ``facts`` as JSON where that was asked for, else what people read."""
         if self.as_json:
@@ -73,6 +114,27 @@ class Terminal:
             return
         for part in shown:
             self.out.print(part)
+
+
+class _Bar(BarColumn):
+    """A bar, as soon as steps are counted."""
+
+    def render(self, task: Task) -> Any:
+        return Text("") if task.total is None else super().render(task)
+
+
+class _Count(ProgressColumn):
+    """Steps done and in all, and the time left."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("")
+        left = task.time_remaining
+        minutes, seconds = divmod(round(left or 0), 60)
+        return Text.assemble(
+            f"{task.completed:,.0f} of {task.total:,.0f}",
+            ("" if left is None else f"  {minutes}:{seconds:02d} left", "aside"),
+        )
 
 
 def plain(value: Any) -> Any:
@@ -136,8 +198,7 @@ def _warnings_as_notes() -> Iterator[None]:
     """Print warnings as a line for people, without the place in the code."""
 
     def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        console = Console(theme=THEME, highlight=False, stderr=True)
-        console.print(Text.assemble(("note: ", "bold yellow"), (str(message), "yellow")))
+        Terminal().note(str(message))
 
     with warnings.catch_warnings():
         warnings.showwarning = note
@@ -150,7 +211,7 @@ def sentence_for(mistake: Exception) -> str:
         name = (mistake.name or str(mistake)).split(".")[0]
         extras = {"matplotlib": "report", "jinja2": "report", "pandas": "data", "pyarrow": "data", "datasets": "data"}
         if name not in extras:
-            return f"{mistake}. Install it beside knownot and try again."
+            return f"{mistake}. Install it and try again."
         return f"This needs {name}, which is not installed. Install it with: pip install 'knownot[{extras[name]}]'"
     if isinstance(mistake, OSError) and mistake.strerror:
         return f"{mistake.strerror}: {mistake.filename}. Check the path and its permissions."
