@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from knownot import catalogue
-from knownot.cli.parameters import make_estimator, parameter_name, parse_settings
+from knownot.cli.parameters import make_estimator, parse_settings
 
 
 class Training(BaseEstimator):
@@ -95,12 +95,6 @@ def test_parse_settings_refuses_what_it_cannot_read(texts, sentence):
         parse_settings(texts)
 
 
-def test_parameter_name_follows_the_estimator():
-    assert parameter_name({"precision"}, "training__precision") == "precision"
-    assert parameter_name({"training"}, "training__precision") == "training__precision"
-    assert parameter_name({"training"}, "rule__tail_size") == "rule__tail_size"
-
-
 def test_make_estimator_sets_options_and_settings():
     options = {"--epochs": 3, "--precision": "32-true", "--rule": None, "--resume": False, "--seed": 7}
     settings = parse_settings(["hidden=64,32", "rule__tail_size=50", "training__weight_decay=0.1", "rule=tail"])
@@ -116,10 +110,6 @@ def test_make_estimator_lets_a_setting_replace_a_default():
     assert (model.random_state, model.verbose) == (None, 2)
 
 
-def test_make_estimator_takes_flat_training_settings():
-    assert make_estimator("flat", {"--precision": "32-true", "--seed": 3}, {}, {}).precision == "32-true"
-
-
 @pytest.mark.parametrize(
     ("method", "options", "settings", "sentence"),
     [
@@ -129,7 +119,6 @@ def test_make_estimator_takes_flat_training_settings():
         ("nested", {"--latent-dim": 2}, {}, "--latent-dim does not apply to --method nested"),
         ("nested", {"--epochs": 3}, {"max_epochs": 3}, "--epochs and --set max_epochs were both given"),
         ("nested", {"--precision": "x"}, {"training__precision": "y"}, "--precision and --set training__precision"),
-        ("flat", {"--precision": "x"}, {"precision": "y"}, "--precision and --set precision"),
         ("nested", {"--seed": 1}, {"random_state": 2}, "--seed and --set random_state"),
         ("nested", {}, {"hiden": 3}, r"--set hiden: Nested has no such parameter. Did you mean 'hidden'\?.*max_epochs"),
         (

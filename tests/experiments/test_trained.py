@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 
 from knownot.estimators import GMVAEClassifier, SoftmaxClassifier
 from knownot.experiments import Model
-from knownot.experiments.trained import configure, make_estimator, same_settings, train
+from knownot.experiments.trained import make_estimator, same_settings, train
+from knownot.training import TrainingSettings
 
 
 class Training(BaseEstimator):
@@ -64,16 +65,6 @@ def test_make_estimator_refuses_parameters_that_there_are_not():
         make_estimator(Model("m", "GMVAEClassifier"), {"latent_size": 3}, 5)
 
 
-def test_configure_sets_training_where_it_is():
-    assert configure(Nested(), {"hidden": (3,), "training__precision": "32-true"}).training.precision == "32-true"
-
-    class Flat(BaseEstimator):
-        def __init__(self, precision: str = "auto") -> None:
-            self.precision = precision
-
-    assert configure(Flat(), {"training__precision": "32-true"}).precision == "32-true"
-
-
 @pytest.mark.parametrize("training", [None, {"precision": "32-true", "max_time": 9.0}])
 def test_train_leaves_parameters_as_they_were(training, tmp_path):
     estimator = Nested(training=None if training is None else Training(**training), accelerator="cpu", verbose=1)
@@ -97,7 +88,7 @@ SAME = [
     (Nested(training=Training(devices=4)), Nested(training=Training())),
     (Nested(training=Training(devices=4)), Nested()),
     (Nested(rule=Tail(5)), Nested(rule=Tail(5))),
-    (configure(SoftmaxClassifier(), {"training__devices": 2, "training__num_nodes": 3}), SoftmaxClassifier()),
+    (SoftmaxClassifier(training=TrainingSettings(devices=2, num_nodes=3)), SoftmaxClassifier()),
 ]
 OTHERS = [
     (Nested(), Nested(hidden=(8,))),
@@ -106,7 +97,7 @@ OTHERS = [
     (Nested(rule=Tail(5)), Nested(rule=Tail(6))),
     (Nested(rule=Tail()), Nested(rule="nc-u")),
     (SoftmaxClassifier(), GMVAEClassifier()),
-    (configure(SoftmaxClassifier(), {"training__precision": "32-true"}), SoftmaxClassifier()),
+    (SoftmaxClassifier(training=TrainingSettings(precision="32-true")), SoftmaxClassifier()),
 ]
 
 

@@ -1,8 +1,7 @@
-"""`knownot inspect`: facts of a saved model, from the header of its file."""
+"""`knownot inspect`: facts of a saved model, from its file alone."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -28,31 +27,32 @@ MOST_CLASSES = 24
 def command(model: ModelFile, as_json: Json = False) -> None:
     """Show what a saved model is: its classes, rule, threshold, size and training.
 
-    Only the header of the file is read, so this is fast for large models as well.
+    The file is read and its checksum compared, but no model is built, so this is fast for large models as well.
     """
     facts = read_facts(model)
     Terminal(as_json).result(facts, titled(model.name, facts["estimator"]), indented(card(facts)))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read the header of a model file: facts that every model has, and others where they are present.
+    """Read and check a model file: facts that every model has, and others where they are present.
 
     Raises
     ------
     ValueError
-        If the file is missing, cut off or not a model.
+        If the file is missing, damaged or not a model.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
 
+    from knownot.model_file import read_model_file
+
+    file = read_model_file(path)
+    config, shapes = file.config, file.shapes
     try:
-        with safe_open(path, framework="numpy") as file:
-            config = json.loads(file.metadata()["knownot"])
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-            offset = float(file.get_tensor("threshold.offset")) if "threshold.offset" in shapes else None
+        offset = float(load(file.content)["threshold.offset"]) if "threshold.offset" in shapes else None
         parameters = config["parameters"]
         facts = {
             "model": str(path),
-            "bytes": path.stat().st_size,
+            "bytes": len(file.content),
             **{name: config[name] for name in ("estimator", "format_version", "saved", "knownot", "torch")},
             "parameters": parameters,
         }
@@ -79,11 +79,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         if config.get("history"):
             facts["training"] = _training_facts(config["history"])
         return facts
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        # This says what is wrong with the file; only now, since it imports torch.
-        from knownot.estimators.saving import read_config
-
-        read_config(path)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} does not hold a whole model ({error}): save it again.") from error
 
 

@@ -116,7 +116,7 @@ def make_estimator(
     for option, value in options.items():
         if value is None or value is False:
             continue
-        name = parameter_name(own, OPTIONS[option])
+        name = OPTIONS[option]
         if name.partition("__")[0] in own:
             parameters[name], taken[name] = value, option
         elif option != "--seed":  # which also decides the samples held out
@@ -128,19 +128,6 @@ def make_estimator(
         if name in taken:
             raise ValueError(f"{taken[name]} and --set {name} were both given: keep one of them.")
     return _with(estimator, {**parameters, **settings})
-
-
-def parameter_name(own: Collection[str], name: str) -> str:
-    """Name a training setting as an estimator with the parameters ``own`` does: nested in ``training``, or flat.
-
-    Examples
-    --------
-    >>> parameter_name({"training", "rule"}, "training__devices")
-    'training__devices'
-    >>> parameter_name({"devices", "rule"}, "training__devices")
-    'devices'
-    """
-    return name if "training" in own else name.removeprefix("training__")
 
 
 def _with(estimator: Any, parameters: Mapping[str, Any]) -> Any:

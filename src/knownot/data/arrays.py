@@ -283,34 +283,6 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     return labels
 
 
-def label_codes(labels: Any, classes: Any) -> np.ndarray:
-    """Position of each label in ``classes``, -1 where it is none of them.
-
-    Labels are looked up by value: the classes may stand in any order.
-
-    Parameters
-    ----------
-    labels : array-like, shape (N,)
-    classes : array-like, shape (C,)
-        Distinct labels.
-
-    Returns
-    -------
-    ndarray of int64, shape (N,)
-
-    Examples
-    --------
-    >>> label_codes(["dog", "cat", "cow"], ["dog", "cat"])
-    array([ 0,  1, -1])
-    """
-    labels, classes = np.asarray(labels), np.asarray(classes)
-    if not len(classes):
-        return np.full(len(labels), -1, dtype=np.int64)
-    order = np.argsort(classes, kind="stable")
-    place = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
-    return np.where(classes[place] == labels, place, -1).astype(np.int64)
-
-
 def _refuse_mixed_labels(labels: np.ndarray) -> None:
     missing = [i for i, label in enumerate(labels) if label is None or label != label]
     if missing:

@@ -27,22 +27,7 @@ def make_estimator(model: Model, settings: Mapping[str, Any], seed: int) -> Any:
         Of the model at a preset: :meth:`Preset.settings_of`.
     seed : int
     """
-    return configure(resolve(ESTIMATORS[model.estimator])(), {**settings, "random_state": seed})
-
-
-def configure(estimator: Any, settings: Mapping[str, Any]) -> Any:
-    """Set parameters by name; "training__…" are the estimator's own where it has no ``training``.
-
-    Examples
-    --------
-    >>> from knownot.estimators import SoftmaxClassifier
-    >>> configure(SoftmaxClassifier(), {"max_epochs": 3, "training__precision": "32-true"}).max_epochs
-    3
-    """
-    nested = "training" in estimator.get_params(deep=False)
-    return estimator.set_params(
-        **{name if nested else name.removeprefix("training__"): value for name, value in settings.items()}
-    )
+    return resolve(ESTIMATORS[model.estimator])().set_params(**settings, random_state=seed)
 
 
 def train(
@@ -62,10 +47,7 @@ def train(
     from sklearn.base import clone
 
     asked = clone(estimator).get_params(deep=False)
-    configure(
-        estimator,
-        {"training__checkpoint_dir": checkpoints, "training__resume": True, "training__max_time": max_time},
-    )
+    estimator.set_params(training__checkpoint_dir=checkpoints, training__resume=True, training__max_time=max_time)
     estimator.fit(*samples, **options)
     estimator.set_params(**asked)
 
