@@ -1,10 +1,10 @@
 """Readers, splits and protocols, synthetic shapes, in-memory batches.
 
-Importing this room loads numpy, torch and Pillow; pandas, scikit-learn, scipy and the Hugging Face
+Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, scipy and the Hugging Face
 ``datasets`` are loaded by the readers that need them.
 """
 
-from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor
+from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, label_codes
 from knownot.data.batches import Batch, InMemoryBatches
 from knownot.data.folders import read_folder, read_images
 from knownot.data.named import NAMED, NamedSet, load_named
@@ -29,6 +29,7 @@ __all__ = [
     "check_finite",
     "check_labels",
     "image_tensor",
+    "label_codes",
     "load_named",
     "open_set_partition",
     "open_set_split",
