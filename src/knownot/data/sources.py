@@ -136,7 +136,7 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
             return Dataset(images, labels, name=str(file))
         if x.ndim != 2 or x.dtype.kind not in "fiub":
             raise ValueError(f"x is {x.dtype} of shape {x.shape}: images have 3 or 4 axes, tables 2, of numbers.")
-        x = x.astype(table_dtype(x.dtype))
+        x = x.astype(table_dtype(x.dtype), copy=False)
         check_finite(x, "x")
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
