@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from knownot.data import read_folder, read_images
+from knownot.data import folders, read_folder, read_images
 
 
 def save(path, pixels, mode: str | None = None, **options) -> None:
@@ -101,6 +108,7 @@ def test_the_most_common_size_wins_and_others_are_resized_to_it(pets):
     assert (data.x[-1] == 77).all()
     assert read_folder(pets, image_size=5).x.shape == (7, 5, 5, 3)
     assert read_folder(pets, image_size=(3, 4)).x.shape == (7, 3, 4, 3)
+    assert read_folder(pets).note == ""
     for i in range(6):
         save(pets / "dog" / f"large{i}.png", np.full((40, 40, 3), 77))
     assert read_folder(pets).x.shape[1:3] == (40, 40)
@@ -205,3 +213,154 @@ def test_images_without_labels(pets, tmp_path):
         read_images([])
     with pytest.raises(ValueError, match=r"1 of 1 images cannot be read: .*absent.png .FileNotFoundError"):
         read_images([tmp_path / "absent.png"])
+
+
+def test_read_folder_scales_large_images_down_and_says_so(tmp_path):
+    for i in range(3):
+        save(tmp_path / "a" / f"{i}.jpg", np.full((480, 640, 3), 60 * i))
+    data = read_folder(tmp_path)
+    assert data.x.shape == (3, 48, 64, 3)
+    assert np.abs(data.x.astype(int) - 60 * np.arange(3).reshape(3, 1, 1, 1)).max() <= 2
+    said = "images of 480 x 640 pixels were resized to 48 x 64 (height x width); choose another size with image_size"
+    assert data.note == said
+    save(tmp_path / "b" / "small.png", np.full((10, 10, 3), 9))
+    data = read_folder(tmp_path)
+    assert (data.x[3] == 9).all()
+    assert "images of 480 x 640 pixels, as most are, were resized to 48 x 64" in data.note
+    wanted = read_folder(tmp_path, image_size=(480, 640))
+    assert wanted.x.shape == (4, 480, 640, 3)
+    assert wanted.note == ""
+
+
+def test_read_folder_counts_sizes_of_photos_as_they_are_looked_at(tmp_path):
+    """Three photos held upright and two across, all stored across."""
+    exif = Image.Exif()
+    for i in range(5):
+        exif[0x0112] = (6, 8, 1, 6, 3)[i]
+        save(tmp_path / "a" / f"{i}.jpg", np.zeros((300, 400, 3)), exif=exif)
+    data = read_folder(tmp_path)
+    assert data.x.shape == (5, 64, 48, 3)
+    assert "images of 400 x 300 pixels, as most are, were resized to 64 x 48" in data.note
+
+
+def test_read_folder_enlarges_thin_images_to_eight_pixels(tmp_path):
+    save(tmp_path / "a" / "panorama.png", np.full((1, 2000), 33))
+    data = read_folder(tmp_path)
+    assert data.x.shape == (1, 8, 64, 1)
+    assert (data.x == 33).all()
+
+
+READING = """
+import resource, sys
+from knownot.data import read_folder
+kilobytes = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = kilobytes()
+x = read_folder(sys.argv[1]).x
+print(kilobytes() - before, *x.shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_read_folder_never_holds_photos_in_full_size(tmp_path):
+    """Twelve photos of 12 megapixels, 440 MB when decoded."""
+    save(tmp_path / "a" / "0.jpg", np.indices((3024, 4032)).sum(0)[..., None] % [256, 255, 254])
+    for i in range(1, 12):
+        (tmp_path / "a" / f"{i}.jpg").hardlink_to(tmp_path / "a" / "0.jpg")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", READING, str(tmp_path)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    grown, *shape = (int(number) for number in output.split())
+    assert shape == [12, 48, 64, 3]
+    assert grown < 40_000
+
+
+def test_read_folder_tells_progress_in_the_calling_thread(pets):
+    calls = []
+
+    def progress(done: int, total: int) -> None:
+        calls.append((done, total, threading.current_thread()))
+
+    read_folder(pets, progress=progress)
+    here = threading.current_thread()
+    assert calls == [(i, 6, here) for i in range(1, 7)]
+    calls.clear()
+    broken(pets)
+    with pytest.warns(UserWarning, match="skipped"):
+        # The cut one is found broken when it is decoded, the two others before.
+        read_folder(pets, unreadable="skip", progress=progress)
+    assert [call[:2] for call in calls] == [(i, 7) for i in range(1, 8)]
+    calls.clear()
+    read_images([pets / "cat" / "0.png"] * 3, image_size=4, channels=1, progress=progress)
+    assert [call[:2] for call in calls] == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.fixture
+def slowly(monkeypatch):
+    """Make decoding slow, and list what was decoded."""
+    decoded, read_pixels = [], folders.read_pixels
+
+    def decode(file, out):
+        decoded.append(file)
+        time.sleep(0.01)
+        read_pixels(file, out)
+
+    monkeypatch.setattr(folders, "read_pixels", decode)
+    return decoded
+
+
+def test_read_folder_stops_when_progress_raises(pets, slowly):
+    def progress(done: int, total: int) -> None:
+        if done == 3:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        read_images([pets / "cat" / "0.png"] * 1000, progress=progress)
+    assert len(slowly) < 60
+
+
+def test_read_folder_stops_at_an_interrupt(pets, slowly):
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        read_images([pets / "cat" / "0.png"] * 5000, image_size=4, channels=3)
+    timer.cancel()
+    assert 0 < len(slowly) < 2000
+    stopped = len(slowly)
+    time.sleep(0.05)
+    assert len(slowly) == stopped
+
+
+def test_read_folder_takes_files_as_they_are_when_they_change_meanwhile(pets, monkeypatch):
+    """Between the pass over the headers and that over the pixels one is removed, one grows and turns grey."""
+
+    def meanwhile(file):
+        header = read_header(file)
+        if file == pets / "cat" / "0.png":
+            file.unlink()
+        if file == pets / "dog" / "2.png":
+            save(file, np.full((30, 90), 5))
+        return header
+
+    read_header = folders.read_header
+    monkeypatch.setattr(folders, "read_header", meanwhile)
+    with pytest.warns(UserWarning, match=r"1 of 6 images cannot be read and were skipped: .*0.png .FileNotFoundError"):
+        data = read_folder(pets, unreadable="skip")
+    assert data.x.shape == (5, 6, 8, 3)
+    assert data.x[:, 0, 0, 0].tolist() == [10, 20, 100, 110, 5]
+    assert data.y.tolist() == ["cat"] * 2 + ["dog"] * 3
+
+
+def test_read_folder_says_what_is_wrong_with_photos_too_large(pets, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with pytest.raises(ValueError, match=r"6 of 6 images cannot be read: .*Image size \(48 pixels\) exceeds limit"):
+        read_folder(pets)
+
+
+@pytest.mark.parametrize("size", [200_000, 10**10])
+def test_read_folder_says_that_memory_does_not_suffice(pets, monkeypatch, size):
+    def empty(shape, dtype):
+        raise MemoryError if max(shape) < 10**9 else ValueError("array is too big")
+
+    monkeypatch.setattr(folders.np, "empty", empty)
+    with pytest.raises(ValueError, match=r"6 images of \d+ x \d+ pixels need .* GiB .* choose a smaller image_size"):
+        read_folder(pets, image_size=size)

@@ -272,7 +272,7 @@ def _automatic_size(sizes: list[tuple[int, int]], notes: list[str]) -> tuple[int
 def _empty(shape: tuple[int, ...], name: str) -> np.ndarray:
     try:
         return np.empty(shape, np.uint8)
-    except MemoryError as error:
+    except (MemoryError, ValueError) as error:  # the latter of sizes beyond all memories
         raise ValueError(
             f"{name}: {shape[0]} images of {shape[1]} x {shape[2]} pixels need {math.prod(shape) / 2**30:.3g} GiB "
             "of memory, more than is free: choose a smaller image_size."
