@@ -250,13 +250,14 @@ def test_read_folder_enlarges_thin_images_to_eight_pixels(tmp_path):
     assert (data.x == 33).all()
 
 
-READING = """
-import resource, sys
+READING = r"""
+import re, sys
+from pathlib import Path
 from knownot.data import read_folder
-kilobytes = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = kilobytes()
+peak = lambda: int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+before = peak()
 x = read_folder(sys.argv[1]).x
-print(kilobytes() - before, *x.shape)
+print(peak() - before, *x.shape)
 """
 
 
@@ -294,40 +295,44 @@ def test_read_folder_tells_progress_in_the_calling_thread(pets):
     assert [call[:2] for call in calls] == [(1, 3), (2, 3), (3, 3)]
 
 
-@pytest.fixture
-def slowly(monkeypatch):
-    """Make decoding slow, and list what was decoded."""
-    decoded, read_pixels = [], folders.read_pixels
+def test_read_folder_stops_when_progress_raises(pets, monkeypatch):
+    """What is being decoded then is decoded to its end, what waits is not begun."""
+    stopped, begun, read_pixels = threading.Event(), [], folders.read_pixels
+
+    def decode(file, out):
+        begun.append(file)
+        if len(begun) > 3:
+            stopped.wait()
+        read_pixels(file, out)
+
+    def progress(done: int, total: int) -> None:
+        if done == 3:
+            threading.Timer(0.2, stopped.set).start()
+            raise RuntimeError("enough")
+
+    monkeypatch.setattr(folders, "read_pixels", decode)
+    with pytest.raises(RuntimeError, match="enough"):
+        read_images([pets / "cat" / "0.png"] * 1000, progress=progress)
+    assert len(begun) <= 3 + min(8, os.cpu_count())
+
+
+def test_read_folder_stops_at_an_interrupt(pets, monkeypatch):
+    decoded = []
 
     def decode(file, out):
         decoded.append(file)
         time.sleep(0.01)
-        read_pixels(file, out)
 
     monkeypatch.setattr(folders, "read_pixels", decode)
-    return decoded
-
-
-def test_read_folder_stops_when_progress_raises(pets, slowly):
-    def progress(done: int, total: int) -> None:
-        if done == 3:
-            raise RuntimeError("enough")
-
-    with pytest.raises(RuntimeError, match="enough"):
-        read_images([pets / "cat" / "0.png"] * 1000, progress=progress)
-    assert len(slowly) < 60
-
-
-def test_read_folder_stops_at_an_interrupt(pets, slowly):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         read_images([pets / "cat" / "0.png"] * 5000, image_size=4, channels=3)
     timer.cancel()
-    assert 0 < len(slowly) < 2000
-    stopped = len(slowly)
+    assert 0 < len(decoded) < 2000
+    stopped = len(decoded)
     time.sleep(0.05)
-    assert len(slowly) == stopped
+    assert len(decoded) == stopped
 
 
 def test_read_folder_takes_files_as_they_are_when_they_change_meanwhile(pets, monkeypatch):

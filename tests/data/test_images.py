@@ -79,6 +79,23 @@ def test_read_pixels_of_a_jpeg_decodes_fewer_to_the_same_picture(tmp_path, mode,
         assert np.abs(small.astype(int) - expected).max() < 10
 
 
+def test_read_pixels_of_a_jpeg_keeps_its_margins(tmp_path):
+    """Of the last block of eight, one pixel belongs to the image: whole, the ramp would be an eighth wider."""
+    ramp = np.repeat(np.linspace(0, 255, 57)[None], 57, 0).astype(np.uint8)
+    Image.fromarray(ramp).save(tmp_path / "0.jpg", quality=95)
+    small, expected = (read(tmp_path / "0.jpg", 3, 3, 1).astype(int) for read in (pixels, in_full))
+    assert np.abs(small - expected).max() <= 8
+
+
+def test_read_pixels_of_a_jpeg_filters_as_if_it_were_whole(tmp_path):
+    """Noise: averages over blocks of eight alone would keep half as much again of it."""
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "0.jpg", quality=95)
+    small, expected = (read(tmp_path / "0.jpg", 64, 64, 1).astype(int) for read in (pixels, in_full))
+    assert 0.9 < small.std() / expected.std() < 1.1
+    assert np.abs(small - expected).mean() < 2.5
+
+
 def test_read_pixels_of_a_jpeg_of_one_pixel_height(tmp_path):
     Image.fromarray(scene(1, 5000)).save(tmp_path / "0.jpg", quality=95)
     assert np.abs(pixels(tmp_path / "0.jpg", 8, 64).astype(int) - in_full(tmp_path / "0.jpg", 8, 64)).max() < 16
