@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from knownot.data import folders, read_folder, read_images
 
@@ -275,6 +275,18 @@ def test_read_folder_never_holds_photos_in_full_size(tmp_path):
     assert grown < 40_000
 
 
+def test_read_folder_says_which_files_it_passed_over_where_no_image_is_left(tmp_path):
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"without images, 'cat'.*or remove it.$"):
+        read_folder(tmp_path / "pets")
+    for name in ("1.HEIC", "2.heic", "notes.txt", ".hidden.txt", ".more.txt"):
+        (tmp_path / "pets" / "cat" / name).write_text("x")
+    with pytest.raises(ValueError, match=r"It holds 2 files ending in .heic, which are not read: save images as .jpg"):
+        read_folder(tmp_path / "pets")
+    with pytest.raises(ValueError, match=r"cat holds no images: .* It holds 2 files ending in .heic"):
+        read_images(tmp_path / "pets" / "cat")
+
+
 def test_read_folder_tells_progress_in_the_calling_thread(pets):
     calls = []
 
@@ -353,6 +365,16 @@ def test_read_folder_takes_files_as_they_are_when_they_change_meanwhile(pets, mo
     assert data.x.shape == (5, 6, 8, 3)
     assert data.x[:, 0, 0, 0].tolist() == [10, 20, 100, 110, 5]
     assert data.y.tolist() == ["cat"] * 2 + ["dog"] * 3
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
+def test_read_folder_names_broken_files_of_any_format(tmp_path):
+    """Pillow tells of a broken AVIF by a RuntimeError."""
+    save(tmp_path / "a" / "0.avif", np.zeros((60, 60, 3)))
+    whole = (tmp_path / "a" / "0.avif").read_bytes()
+    (tmp_path / "a" / "0.avif").write_bytes(whole.replace(b"av01", b"av99"))
+    with pytest.raises(ValueError, match=r"1 of 1 images cannot be read: .*0.avif \(RuntimeError: "):
+        read_folder(tmp_path)
 
 
 def test_read_folder_says_what_is_wrong_with_photos_too_large(pets, monkeypatch):

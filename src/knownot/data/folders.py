@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -91,7 +91,7 @@ def read_folder(
         if not inside:
             raise ValueError(
                 f"{root} has a class folder without images, {folder.name!r}: "
-                "put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it."
+                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign(folder.rglob('*'))}"
             )
         files += inside
         labels += [folder.name] * len(inside)
@@ -125,16 +125,17 @@ def read_images(
     ValueError
         If there are no images, or an unreadable one.
     """
+    foreign = ""
     if isinstance(path, str | os.PathLike):
         root = Path(path)
         files = [root] if root.is_file() else _images_in(_existing_folder(path))
-        name = str(root)
+        name, foreign = str(root), "" if files else _foreign(root.iterdir())
     else:
         files = [Path(part) for part in path]
         name = f"{len(files)} images"
     if not files:
         raise ValueError(
-            f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder."
+            f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder.{foreign}"
         )
     return _read(files, None, name, image_size, channels, unreadable, progress)
 
@@ -162,6 +163,15 @@ def _images_in(folder: Path, deep: bool = False) -> list[Path]:
         and not any(part.startswith((".", "__")) for part in p.relative_to(folder).parts)
         and p.is_file()
     )
+
+
+def _foreign(found: Iterable[Path]) -> str:
+    """Tell what a folder without images holds, such as photos in a phone's own format."""
+    endings = Counter(p.suffix.lower() for p in found if p.suffix and not p.name.startswith(".") and p.is_file())
+    if not endings:
+        return ""
+    ending, n = endings.most_common(1)[0]
+    return f" It holds {n} files ending in {ending}, which are not read: save images as .jpg or .png first."
 
 
 def _read(

@@ -23,8 +23,16 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises for files that are cut short, foreign, or larger than it deems safe.
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# What Pillow raises for files that are cut short, foreign, or larger than it deems safe or than fits.
+UNREADABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    Image.DecompressionBombError,
+)
 
 
 class Header(NamedTuple):
