@@ -108,6 +108,7 @@ def test_the_most_common_size_wins_and_others_are_resized_to_it(pets):
     assert (data.x[-1] == 77).all()
     assert read_folder(pets, image_size=5).x.shape == (7, 5, 5, 3)
     assert read_folder(pets, image_size=(3, 4)).x.shape == (7, 3, 4, 3)
+    assert read_folder(pets, image_size=np.int64(5)).x.shape == (7, 5, 5, 3)
     assert read_folder(pets).note == ""
     for i in range(6):
         save(pets / "dog" / f"large{i}.png", np.full((40, 40, 3), 77))
@@ -194,7 +195,7 @@ def test_options_that_are_none_are_refused(pets):
         read_folder(pets, unreadable="ignore")
     with pytest.raises(ValueError, match="channels is 2"):
         read_folder(pets, channels=2)
-    for size in (0, (4,), (4, -1)):
+    for size in (0, (4,), (4, -1), 3.5, (4, 2.0), "44"):
         with pytest.raises(ValueError, match="image_size is"):
             read_folder(pets, image_size=size)
 
@@ -226,7 +227,7 @@ def test_read_folder_scales_large_images_down_and_says_so(tmp_path):
     save(tmp_path / "b" / "small.png", np.full((10, 10, 3), 9))
     data = read_folder(tmp_path)
     assert (data.x[3] == 9).all()
-    assert "images of 480 x 640 pixels, as most are, were resized to 48 x 64" in data.note
+    assert "images of 480 x 640 pixels, the most common size, were resized to 48 x 64" in data.note
     wanted = read_folder(tmp_path, image_size=(480, 640))
     assert wanted.x.shape == (4, 480, 640, 3)
     assert wanted.note == ""
@@ -240,7 +241,7 @@ def test_read_folder_counts_sizes_of_photos_as_they_are_looked_at(tmp_path):
         save(tmp_path / "a" / f"{i}.jpg", np.zeros((300, 400, 3)), exif=exif)
     data = read_folder(tmp_path)
     assert data.x.shape == (5, 64, 48, 3)
-    assert "images of 400 x 300 pixels, as most are, were resized to 64 x 48" in data.note
+    assert "images of 400 x 300 pixels, the most common size, were resized to 64 x 48" in data.note
 
 
 def test_read_folder_enlarges_thin_images_to_eight_pixels(tmp_path):

@@ -258,9 +258,9 @@ def _listing(files: list[Path], failures: dict[int, str]) -> str:
 def _wanted_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"image_size is {image_size!r}: give one positive number of pixels, or (height, width).")
+    size = tuple(image_size) if isinstance(image_size, Iterable) else (image_size, image_size)
+    if len(size) != 2 or not all(isinstance(side, int | np.integer) and side >= 1 for side in size):
+        raise ValueError(f"image_size is {image_size!r}: give one positive whole number of pixels, or (height, width).")
     return size[0], size[1]
 
 
@@ -271,7 +271,7 @@ def _automatic_size(sizes: list[tuple[int, int]], notes: list[str]) -> tuple[int
     common = most_common_size(sizes)
     size = affordable_size(common)
     if size != common:
-        most = "" if sizes.count(common) == len(sizes) else ", as most are,"
+        most = "" if sizes.count(common) == len(sizes) else ", the most common size,"
         notes.append(
             f"images of {common[0]} x {common[1]} pixels{most} were resized to {size[0]} x {size[1]} "
             "(height x width); choose another size with image_size"
