@@ -127,7 +127,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
     fields = header.pop("__metadata__", {})
     try:
         config = json.loads(fields[_KEY])
-        version, _ = int(config["format_version"]), config["parameters"]
+        version = int(config["format_version"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is a safetensors file but not a knownot model: save one with .save(path).") from error
     if (version >= 2 or _CHECKSUM in fields) and not _is_sealed(content):
@@ -183,7 +183,7 @@ def _is_sealed(content: bytes) -> bool:
 
 def _upgraded(config: dict[str, Any], version: int) -> dict[str, Any]:
     """A configuration in the present format."""
-    if version == 1:
+    if version == 1 and "parameters" in config:
         parameters = dict(config["parameters"])
         moved = [[name, parameters.pop(name)] for name in _MOVED if name in parameters]
         config = {**config, "parameters": {**parameters, "training": {"training": moved}}}

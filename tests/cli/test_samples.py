@@ -157,15 +157,11 @@ def test_read_passes_on_how_far_it_is_and_what_is_noted(monkeypatch, capsys):
     assert [str(warning.message) for warning in caught] == ["the disk is slow"]
 
 
-def test_read_takes_readers_that_do_not_tell_how_far_they_are(monkeypatch, quiet):
-    monkeypatch.setattr("knownot.data.read_source", lambda source, label=None: Dataset(np.zeros((3, 2)), name=source))
-    assert len(read(quiet, "x")) == 3
-
-
 def test_read_for_asks_for_the_form_of_the_model(monkeypatch, quiet):
     asked = []
     monkeypatch.setattr(
-        "knownot.data.read_source", lambda source, label=None, **more: asked.append(more) or Dataset(np.zeros((1, 2)))
+        "knownot.data.read_source",
+        lambda source, label=None, progress=None, **more: asked.append(more) or Dataset(np.zeros((1, 2))),
     )
     images = SimpleNamespace(input_shape_=(3, 64, 48))
     table = SimpleNamespace(input_shape_=(2,), feature_names_in_=np.array(["a", "b"], object))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownot.data import Dataset, check_finite, check_labels, image_tensor
+from knownot.data import Dataset, check_finite, check_labels, image_tensor, label_codes
 
 
 def test_arrays_of_images_become_channels_first():
@@ -155,3 +155,36 @@ def test_labels_are_demanded_with_a_sentence():
     assert Dataset(np.zeros((2, 1)), np.array([1, 2])).labels.tolist() == [1, 2]
     with pytest.raises(ValueError, match=r"photos has no labels: give a label for each sample"):
         _ = Dataset(np.zeros((2, 1)), name="photos").labels
+
+
+labels_of_a_kind = st.one_of(
+    st.lists(st.sampled_from(["a", "b", "bc", "", "3", "unknown"]), max_size=20),
+    st.lists(st.integers(-3, 3), max_size=20),
+    st.lists(st.booleans(), max_size=20),
+    st.lists(st.sampled_from([0, 1, 2**63, 2**63 - 1, 2**53 + 1]), max_size=20).map(lambda u: np.array(u, np.uint64)),
+    st.lists(st.sampled_from([-1, 1, 2**63 - 1, 2**53, 2**53 + 1]), max_size=20).map(lambda i: np.array(i, np.int64)),
+    st.lists(st.sampled_from([0.0, 1.0, -2.0, float("nan")]), max_size=20),
+    st.lists(st.sampled_from(["a", 1, None, 2.0]), max_size=20).map(lambda o: np.array(o, object)),
+)
+
+
+@pytest.mark.filterwarnings("error")
+@given(labels=labels_of_a_kind, classes=labels_of_a_kind)
+def test_label_codes_are_the_places_among_the_classes(labels, classes):
+    """Compared one by one as Python compares; numpy would round or warn."""
+    listed = list(dict.fromkeys(np.asarray(classes).tolist()))
+    wanted = np.asarray(labels).tolist()
+    expected = [listed.index(label) if label == label and label in listed else -1 for label in wanted]
+    codes = label_codes(labels, np.array(listed, np.asarray(classes).dtype))
+    assert codes.dtype == np.int64
+    assert codes.tolist() == expected
+
+
+def test_label_codes_take_the_order_of_the_classes_as_it_is():
+    assert label_codes(["b", "c", "a", "z"], ["c", "a", "b"]).tolist() == [2, 0, 1, -1]
+    assert label_codes([10, 9, -1], np.array([9, 10])).tolist() == [1, 0, -1]
+    assert label_codes(["3", "x"], [3, 4]).tolist() == [-1, -1]
+    assert label_codes([True, False], [0, 1]).tolist() == [1, 0]
+    assert label_codes([], ["a"]).tolist() == []
+    assert label_codes(["a"], []).tolist() == [-1]
+    assert label_codes([[1, 2], [3, 1]], [1, 2]).tolist() == [[0, 1], [-1, 0]]

@@ -28,8 +28,11 @@ def test_each_epoch_holds_each_sample_once(n, batch_size, seed, epoch, shuffle):
     batches.set_epoch(epoch)
     lengths = [len(batch.y) for batch in batches]
     assert sorted(seen(batches)) == list(range(n))
-    assert len(lengths) == len(batches) == -(-n // batch_size)
-    assert all(length == batch_size for length in lengths[:-1])
+    cut = [len(range(n)[start : start + batch_size]) for start in range(0, n, batch_size)]
+    if len(cut) > 1 and cut[-1] == 1 < batch_size:
+        cut[-2:] = [batch_size + 1]
+    assert lengths == cut
+    assert len(batches) == len(cut)
     for batch in batches:
         assert torch.equal(batch.x[:, 0], batch.y.float())
 
@@ -81,7 +84,9 @@ def test_shards_are_disjoint_cover_and_have_equally_many_batches(n, world_size, 
     assert len({len(part) for part in parts}) == len({sum(1 for _ in part) for part in parts}) == 1
     for part in parts:
         lengths = [len(batch.y) for batch in part]
-        assert 1 <= min(lengths) <= max(lengths) <= batch_size + 1
+        assert lengths[:-1] == [batch_size] * (len(part) - 1)
+        assert lengths[-1] <= batch_size + 2
+        assert lengths[-1] > 1 or batch_size == 1 or part.n_samples == 1
         assert sum(lengths) == part.n_samples
 
 
@@ -119,7 +124,7 @@ def test_uint8_images_are_scaled_and_come_channels_last():
         assert batch.x.dtype == torch.float32
         assert batch.x.is_contiguous(memory_format=torch.channels_last)
         assert batch.y.dtype == torch.int64
-    assert len(got[-1].x) == 1
+    assert [len(batch.x) for batch in got] == [3, 4]
     assert batches.input_shape == (3, 4, 5)
 
 
@@ -133,6 +138,72 @@ def test_float_images_stay_as_they_are_and_batches_are_copies():
     table = torch.rand(4, 2)
     next(iter(InMemoryBatches(table, torch.arange(4), 4))).x.zero_()
     assert table.min() > 0
+
+
+def test_in_memory_batches_hand_out_several_columns_of_labels():
+    whole = torch.arange(10).reshape(2, 5).T
+    (batch,) = InMemoryBatches(torch.rand(5, 3), whole.to(torch.int32), 5)
+    assert batch.y.dtype == torch.int64
+    assert torch.equal(batch.y, whole)
+    parts = torch.tensor([[0.5, torch.nan], [1.0, 2.0], [torch.nan, 0.25]], dtype=torch.float64)
+    batches = InMemoryBatches(torch.rand(3, 3), parts, 2, shuffle=True)
+    got = torch.cat([batch.y for batch in batches])
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, parts.float()[batches.order()], rtol=0, atol=0, equal_nan=True)
+    assert next(iter(InMemoryBatches(torch.rand(3, 3), parts[:, :1], 3))).y.shape == (3, 1)
+
+
+def test_in_memory_batches_keep_a_single_sample():
+    assert [len(batch.y) for batch in numbered(1, 4)] == [1]
+    assert [len(batch.y) for batch in numbered(3, 1)] == [1, 1, 1]
+    # Of 11 samples two processes get 6 and 5: the left-over sample of the second joins, and so do two of the first.
+    lengths = [[len(batch.y) for batch in numbered(11, 4).shard(rank, 2)] for rank in range(2)]
+    assert lengths == [[6], [5]]
+
+
+def test_fingerprint_depends_on_all_that_decides_the_batches_and_nothing_else():
+    x, y = torch.randint(0, 256, (40, 3, 4, 2), dtype=torch.uint8), torch.arange(40) % 5
+
+    def fingerprint(x=x, y=y, batch_size=8, **options) -> str:
+        return InMemoryBatches(x, y, batch_size, **options).fingerprint()
+
+    changed_x, changed_y = x.clone(), y.clone()
+    changed_x[39, 2, 3, 1] += 1
+    changed_y[39] = 0
+    others = [
+        fingerprint(changed_x),
+        fingerprint(y=changed_y),
+        fingerprint(y=None),
+        fingerprint(y=y[:, None]),
+        fingerprint(y=y[:, None].float()),
+        fingerprint(x.float() / 255),
+        fingerprint(x.reshape(40, 3, 2, 4)),
+        fingerprint(x.flip(0), y.flip(0)),
+        fingerprint(x[:39], y[:39]),
+        fingerprint(batch_size=9),
+        fingerprint(shuffle=True),
+        fingerprint(seed=1),
+        fingerprint(drop_last=True),
+    ]
+    assert len({fingerprint(), *others}) == 1 + len(others)
+    assert set(fingerprint()) <= set("0123456789abcdef")
+
+    same = InMemoryBatches(x.contiguous(memory_format=torch.channels_last), y.to(torch.int32), np.int64(8))
+    same.set_epoch(3)
+    assert same.fingerprint() == same.shard(1, 2).fingerprint() == fingerprint()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_fingerprint_is_the_same_on_another_device():
+    x = torch.rand(40, 3)
+    assert InMemoryBatches(x, None, 8, device="cuda").fingerprint() == InMemoryBatches(x, None, 8).fingerprint()
+
+
+def test_fingerprint_does_not_depend_on_the_pieces(monkeypatch):
+    batches = InMemoryBatches(torch.rand(100, 7), torch.arange(300).reshape(3, 100).T, 8)
+    whole = batches.fingerprint()
+    monkeypatch.setattr("knownot.data.batches.HASHED", 60)
+    assert batches.fingerprint() == whole
 
 
 def test_images_given_channels_last_in_memory_are_not_copied():
@@ -149,6 +220,12 @@ def test_images_given_channels_last_in_memory_are_not_copied():
         (torch.zeros(3, 1, 4, 4, dtype=torch.int64), None, 1, {}, "x is torch.int64"),
         (torch.zeros(3, 4), torch.arange(2), 1, {}, "one whole number, the class index, for each sample"),
         (torch.zeros(3, 4), torch.zeros(3), 1, {}, "y is torch.float32"),
+        (torch.zeros(3, 4), torch.tensor(1), 1, {}, r"y is torch.int64 of shape \(\) for 3 samples"),
+        (torch.zeros(3, 4), torch.zeros(2, 2), 1, {}, r"several columns of labels, \(N, L\)"),
+        (torch.zeros(3, 4), torch.zeros(3, 0), 1, {}, r"shape \(3, 0\)"),
+        (torch.zeros(3, 4), torch.zeros(3, 1, 1, dtype=torch.int64), 1, {}, r"shape \(3, 1, 1\)"),
+        (torch.zeros(3, 4), torch.zeros(3, 2, dtype=torch.complex64), 1, {}, "y is torch.complex64"),
+        (torch.zeros(3, 4), torch.full((3, 2), 1e300, dtype=torch.float64), 1, {}, "6 values that are infinite or too"),
         (torch.zeros(3, 4), None, 0, {}, "batch_size is 0"),
         (torch.zeros(3, 4), None, 1, {"seed": -1}, "seed is -1"),
         (torch.zeros(0, 4), None, 1, {}, "0 samples do not make one sample"),

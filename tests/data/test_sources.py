@@ -50,6 +50,10 @@ def test_options_reach_the_readers(here):
         read_source("pets")
     with pytest.warns(UserWarning, match="skipped"):
         assert len(read_source("pets", unreadable="skip")) == 4
+    calls = []
+    read_source("pets/dog", progress=lambda *call: calls.append(call))
+    read_source("pets/dog/1.png", progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2), (1, 1)]
     (here / "t.csv").write_text("a\n1\nNaN\n")
     assert len(read_source("t.csv", missing="skip")) == 1
 
@@ -83,8 +87,25 @@ def test_arrays_of_images_and_tables(tmp_path):
     data = read_npz(tmp_path / "b.npz")
     assert data.y is None
     np.testing.assert_allclose(data.x[..., 0], images / 255, atol=1e-7)
-    np.savez(tmp_path / "c.npz", x=np.arange(6).reshape(3, 2))
-    assert read_npz(tmp_path / "c.npz").x.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [("f2", "f4"), ("f4", "f4"), (">f4", "f4"), ("f8", "f8"), (">f8", "f8"), ("i4", "f8")],
+)
+def test_read_npz_keeps_the_precision_of_tables(tmp_path, kind, kept):
+    table = np.arange(6).reshape(3, 2).astype(kind)
+    np.savez(tmp_path / "a.npz", x=table)
+    x = read_npz(tmp_path / "a.npz").x
+    assert x.dtype == np.dtype(kept)
+    assert (x == table).all()
+
+
+def test_read_npz_keeps_neighbouring_times_apart(tmp_path):
+    seconds = 1.7e9 + np.arange(300)[:, None]
+    for x in (seconds, seconds.astype(np.int64)):
+        np.savez(tmp_path / "a.npz", x=x)
+        assert (read_npz(tmp_path / "a.npz").x == x).all()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +134,7 @@ def test_a_broken_archive_is_refused(tmp_path):
         read_npz(tmp_path / "a.npz")
 
 
-def test_importing_the_room_loads_no_heavy_package():
+def test_importing_data_loads_no_heavy_package():
     heavy = ("pandas", "pyarrow", "datasets", "sklearn", "scipy", "matplotlib", "lightning")
     code = f"import sys, knownot.data; print([name for name in {heavy!r} if name in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -37,7 +37,7 @@ def write(tmp_path, text: str):
 
 def test_numeric_columns_are_features_and_one_column_the_label(table):
     data = read_table(table, "species", ["width", "height", "flying"])
-    assert data.x.dtype == np.float32
+    assert data.x.dtype == np.float64
     assert data.x.tolist() == [[1.5, 1, 1], [2, 2, 0], [-3.25, 3, 1], [4, 4, 1]]
     assert data.y.tolist() == ["cat", "dog", "cat", "bat"]
     assert data.y.dtype.kind == "U"
@@ -111,10 +111,42 @@ def test_nullable_columns_of_parquet_are_read(tmp_path):
     assert data.y.tolist() == ["x", "y", "x"]
 
 
-def test_values_that_float32_cannot_hold_are_located(tmp_path):
-    file = write(tmp_path, "a,b\n1,2\n3,1e300\n4,inf\n")
-    with pytest.raises(ValueError, match="2 values are infinite or too large for float32, first in row 1, column 'b'"):
+def test_read_table_locates_infinite_values_and_takes_large_ones(tmp_path):
+    file = write(tmp_path, "a,b\n1,2\n3,1e300\n4,inf\n-inf,5\n")
+    with pytest.raises(ValueError, match="2 values are infinite, first in row 2, column 'b': remove or replace them"):
         read_table(file)
+    assert read_table(write(tmp_path, "a\n1e300\n-1e300\n")).x.tolist() == [[1e300], [-1e300]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_read_table_keeps_neighbouring_times_apart(tmp_path, ending):
+    """Unix seconds: float32 knows one number in 128 there."""
+    seconds = 1.7e9 + np.arange(300) / 4
+    frame = pd.DataFrame({"time": seconds, "id": 2**31 + np.arange(300)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    x = read_table(tmp_path / f"t.{ending}").x
+    assert x.dtype == np.float64
+    assert (x == frame.to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kind"),
+    [
+        (("float32", "float16"), "float32"),
+        (("float32", "Float32"), "float32"),
+        (("float32", "float64"), "float64"),
+        (("float32", "int8"), "float64"),
+        (("float32", "bool"), "float64"),
+        (("Int64", "boolean"), "float64"),
+    ],
+)
+def test_read_table_keeps_float32_where_all_columns_are(tmp_path, kinds, kind):
+    frame = pd.DataFrame({name: pd.Series([0, 1], dtype=name) for name in kinds})
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = read_table(tmp_path / "t.parquet")
+    assert data.x.dtype == kind
+    assert data.x.tolist() == [[0, 0], [1, 1]]
 
 
 def test_labels_of_every_kind(tmp_path):

@@ -15,9 +15,9 @@ from knownot.estimators.subcluster_study import (
     SubclusterStudy,
     choose_count,
     drop_at_equal_reconstruction,
-    valley,
 )
 from knownot.estimators.subclusters import choose_subclusters, subcluster_curves
+from knownot.estimators.valleys import valley
 
 
 def curve(k, reconstruction, covering, w_prior=0.0, v_prior=0.0):

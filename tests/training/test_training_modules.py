@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -76,10 +78,10 @@ def test_train_calls_after_step_after_every_step_and_keeps_what_it_moves(tmp_pat
         if record["epoch"] == 2:
             raise StopError
 
+    plan = TrainingPlan(4, learning_rate=0.1, **CPU)
     with pytest.raises(StopError):
-        plan = TrainingPlan(4, learning_rate=0.1, **CPU)
         train(Momentum(), ones(), plan=plan, checkpoint_dir=tmp_path, on_epoch=stop)
-    train(resumed, ones(), plan=TrainingPlan(4, learning_rate=0.1, **CPU), checkpoint_dir=tmp_path, resume=True)
+    train(resumed, ones(), plan=plan, checkpoint_dir=tmp_path, resume=True)
     assert torch.equal(resumed.slow, whole.slow)
 
 
@@ -115,7 +117,9 @@ def test_train_chooses_weights_by_the_criterion_of_the_loss():
     module, plain = Chosen(), Line()
     plan = TrainingPlan(10, learning_rate=0.1, **CPU)
     history = train(module, ones(), ones(), plan)
-    assert train(plain, ones(), ones(), plan).best_epoch == 10
+    # Chosen by its total it ends elsewhere.
+    train(plain, ones(), ones(), plan)
+    assert plain.weight.item() > 0.5
     assert module.weight.item() == pytest.approx(0.3, abs=0.11)
     assert history.best is not None
     validation = history.best["validation"]
@@ -170,7 +174,7 @@ def test_built_with_is_what_a_module_was_given_and_its_defaults():
     assert module.built_with["hidden"] == "(500, 100)"
 
 
-def make(seed: int = 0, n: int = 12) -> tuple[Tensor, Tensor]:
+def labelled(seed: int = 0, n: int = 12) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n, 3, generator=generator), torch.arange(n) % 3
 
@@ -179,9 +183,9 @@ def make(seed: int = 0, n: int = 12) -> tuple[Tensor, Tensor]:
     ("change", "message"),
     [
         ({"y": torch.arange(12) % 3 * 0}, "was begun with other training samples or labels"),
-        ({"x": make(1)[0]}, "was begun with other training samples or labels"),
+        ({"x": labelled(1)[0]}, "was begun with other training samples or labels"),
         ({"batch_size": 3}, "steps_per_epoch = 3, this training 4"),
-        ({"held": make(2)}, "was begun with other validation samples or labels"),
+        ({"held": labelled(2)}, "was begun with other validation samples or labels"),
         ({"label_smoothing": 0.2}, "it has the module's label_smoothing = 0.0, this training 0.2"),
     ],
 )
@@ -194,17 +198,17 @@ def test_train_resumes_with_the_same_data_and_module_only(tmp_path, change, mess
         if record["epoch"] == 1 and not finished:
             raise StopError
 
-    def begin(x=make()[0], y=make()[1], batch_size=4, held=make(3), label_smoothing=0.0, **more):
+    def begin(x=None, y=None, batch_size=4, held=None, label_smoothing=0.0, **more):
+        x, y = labelled()[0] if x is None else x, labelled()[1] if y is None else y
+        held = labelled(3) if held is None else held
         torch.manual_seed(0)
         module = SoftmaxNet((3,), 3, hidden=(4,), label_smoothing=label_smoothing)
         plan = TrainingPlan(2, accelerator="cpu", seed=0)
         batches = InMemoryBatches(x, y, batch_size, shuffle=True)
         return train(module, batches, InMemoryBatches(*held, 4), plan, checkpoint_dir=tmp_path, **more)
 
-    try:
+    with suppress(StopError):
         begin(on_epoch=stop)
-    except StopError:
-        pass
     with pytest.raises(ValueError, match=message):
         begin(resume=True, **change)
     assert begin(resume=True).stopped == "finished"

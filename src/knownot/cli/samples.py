@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,9 +79,7 @@ def read(terminal: Terminal, source: str, label: str | None = None, **settings: 
         terminal.counting(f"Reading {source}" + (f" ({split})" if split else "")) as count,
         warnings.catch_warnings(record=True) as caught,
     ):
-        if "progress" in signature(read_source).parameters:
-            settings["progress"] = count
-        data = read_source(source, label, **settings)
+        data = read_source(source, label, progress=count, **settings)
     note = f"{data.name}: {data.note.rstrip('.')}."
     if data.note:
         terminal.note(note)

@@ -1,6 +1,6 @@
 """Readers, splits and protocols, synthetic shapes, in-memory batches.
 
-Importing this room loads numpy, torch and Pillow; pandas, scikit-learn, scipy and the Hugging Face
+Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, scipy and the Hugging Face
 ``datasets`` are loaded by the readers that need them.
 """
 

@@ -21,7 +21,7 @@ class Dataset:
     Attributes
     ----------
     x : ndarray
-        Images (N, H, W, C) uint8, or tables (N, F) float32.
+        Images (N, H, W, C), uint8 or float32 in [0, 1], or tables (N, F), float64 or float32.
     y : ndarray, shape (N,), optional
         Labels, int64 or str. None: unlabelled.
     name : str
@@ -144,6 +144,17 @@ def image_tensor(X: Any, name: str = "X") -> Tensor:
     if tensor.ndim == 3:
         return tensor.unsqueeze(1)
     return tensor if is_tensor else tensor.permute(0, 3, 1, 2)
+
+
+def table_dtype(dtype: Any) -> np.dtype:
+    """Return the floating-point type that holds a column of a table: float64 where float32 would round.
+
+    Examples
+    --------
+    >>> table_dtype(np.dtype("f4")), table_dtype(np.dtype("int64"))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
 
 
 def _from_array(array: np.ndarray, name: str) -> Tensor:
@@ -297,28 +308,32 @@ def _refuse_mixed_labels(labels: np.ndarray) -> None:
         )
 
 
-def label_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Positions of labels among classes, by value, whatever the order of the classes.
+def label_codes(labels: Any, classes: Any) -> np.ndarray:
+    """Position of each label in ``classes``, looked up by value.
 
     Parameters
     ----------
-    labels : ndarray, shape (N,)
-    classes : ndarray, shape (C,)
-        Each of them once.
+    labels : array-like
+        Numbers, booleans or strings. A number is never a string: 3 is not "3".
+    classes : array-like, shape (C,)
+        Distinct, in any order.
 
     Returns
     -------
-    ndarray, shape (N,), int64
-        -1 for what is none of the classes.
+    ndarray of the shape of ``labels``, int64
+        0 … C - 1; -1 where a label is not among the classes.
 
     Examples
     --------
-    >>> label_codes(np.array(["cat", "emu", "ant"]), np.array(["cat", "ant"])).tolist()
-    [0, -1, 1]
+    >>> label_codes(["dog", "cat", "eel"], ["cat", "dog"])
+    array([ 1,  0, -1])
     """
-    labels, classes = np.asarray(labels), np.asarray(classes)
-    if not len(classes) or (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
-        return np.full(len(labels), -1, dtype=np.int64)
-    order = np.argsort(classes, kind="stable")
-    place = order[np.minimum(np.searchsorted(classes, labels, sorter=order), len(classes) - 1)]
-    return np.where(classes[place] == labels, place, -1).astype(np.int64)
+    place = {value: i for i, value in enumerate(np.asarray(classes).tolist())}
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "O":  # which numpy may not be able to sort
+        codes = np.array([place.get(value, -1) for value in labels.ravel().tolist()], dtype=np.int64)
+        return codes.reshape(labels.shape)
+    # Python compares numbers of different types exactly, and each distinct label once is not many.
+    values, index = np.unique(labels, return_inverse=True)
+    codes = np.array([place.get(value, -1) for value in values.tolist()], dtype=np.int64)
+    return codes[index].reshape(labels.shape)

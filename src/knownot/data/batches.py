@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,16 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# Bytes that are hashed in one piece.
+HASHED = 1 << 24
+
 
 class Batch(NamedTuple):
-    """Samples and their class indices, on one device.
+    """Samples and their labels, on one device.
 
     Attributes
     ----------
     x : Tensor, shape (N, C, H, W) or (N, F), float32
         Images in [0, 1], channels first; tables as they are.
-    y : Tensor, shape (N,), int64
-        Class indices 0 … C - 1; -1 where unlabelled.
+    y : Tensor, shape (N,), int64, or (N, L), int64 or float32
+        Class indices 0 … C - 1, -1 where unlabelled; or a column for each kind of label, where
+        floating-point ones are NaN where missing.
     """
 
     x: Tensor
@@ -37,10 +42,12 @@ class InMemoryBatches:
     ----------
     x : Tensor, shape (N, C, H, W) or (N, F)
         Images as uint8 or as float in [0, 1]; tables as float.
-    y : Tensor, shape (N,), optional
-        Class indices. None: unlabelled, -1 everywhere.
+    y : Tensor, shape (N,) or (N, L), optional
+        Class indices, whole numbers; or a column for each kind of label, whole numbers or
+        floating-point ones with NaN where missing. None: unlabelled, -1 everywhere.
     batch_size : int
-        Samples in a batch, on each process.
+        Samples in a batch, on each process. A single sample that would be left over at the end
+        joins the batch before it, since batch normalisation cannot learn from one.
     shuffle : bool
         Permute the samples anew for each epoch; see `set_epoch`.
     seed : int
@@ -66,7 +73,7 @@ class InMemoryBatches:
     >>> images = torch.full((5, 1, 2, 2), 255, dtype=torch.uint8)
     >>> batches = InMemoryBatches(images, torch.arange(5), batch_size=2)
     >>> [batch.y.tolist() for batch in batches]
-    [[0, 1], [2, 3], [4]]
+    [[0, 1], [2, 3, 4]]
     >>> next(iter(batches)).x.max()
     tensor(1.)
     """
@@ -92,7 +99,7 @@ class InMemoryBatches:
         # which index_select copies fastest.
         stored = x.permute(0, 2, 3, 1) if self.is_image else x
         self._x = stored.to(device).contiguous().flatten(1)
-        self._y = y.to(device)
+        self._y = y.to(device).contiguous()
         self.batch_size, self.shuffle, self.seed, self.drop_last = batch_size, shuffle, seed, drop_last
         self.epoch = 0
         self.rank, self.world_size = 0, 1
@@ -115,8 +122,10 @@ class InMemoryBatches:
 
     def __len__(self) -> int:
         """Batches in an epoch, the same on every process."""
-        smallest = len(self._x) // self.world_size
-        return smallest // self.batch_size if self.drop_last else -(-smallest // self.batch_size)
+        whole, rest = divmod(len(self._x) // self.world_size, self.batch_size)
+        if self.drop_last or rest == 0 or (rest == 1 and whole > 0):
+            return whole
+        return whole + 1
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, 0 or higher, whose order the next iteration follows.
@@ -132,8 +141,9 @@ class InMemoryBatches:
 
         The parts of an epoch are disjoint, cover all samples (``drop_last`` aside) and have the
         same number of batches; for that, the last batch of a part may hold one sample more than
-        ``batch_size``. Step t of all processes together is step t of one process with
-        ``world_size`` times the batch size. The tensors are shared, not copied.
+        that of another, at most ``batch_size + 2``. But for the last, step t of all processes
+        together is step t of one process with ``world_size`` times the batch size. The tensors are
+        shared, not copied.
 
         Parameters
         ----------
@@ -160,6 +170,28 @@ class InMemoryBatches:
         # Drawn on the CPU by numpy, so that the order is the same on every device.
         positions = np.random.default_rng([self.seed, self.epoch]).permutation(n) if self.shuffle else np.arange(n)
         return torch.from_numpy(positions[self.rank :: self.world_size].astype(np.int64))
+
+    def fingerprint(self) -> str:
+        """Digest of all that decides the batches, but for the epoch, the process and the device.
+
+        The same samples and labels in the same order, cut and shuffled alike, have the same digest
+        on every machine; a training that is resumed can tell by it that these are its data.
+
+        Examples
+        --------
+        >>> x = torch.zeros(4, 2)
+        >>> InMemoryBatches(x, None, 2).fingerprint() == InMemoryBatches(x + 1, None, 2).fingerprint()
+        False
+        """
+        # Numbers of numpy would be written in another way.
+        settings = (int(self.batch_size), bool(self.shuffle), int(self.seed), bool(self.drop_last))
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+        for tensor, shape in ((self._x, self.input_shape), (self._y, self._y.shape[1:])):
+            digest.update(repr((str(tensor.dtype), len(tensor), *shape)).encode())
+            # Piece by piece, since what lies on a device is copied to be read.
+            for rows in tensor.split(max(1, HASHED // max(1, tensor[:1].nbytes))):
+                digest.update(rows.cpu().numpy().data)
+        return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.order().to(self.device)
@@ -189,7 +221,7 @@ class InMemoryBatches:
 
 
 def _checked(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return samples as uint8 or float32, labels as int64, or a sentence about what does not fit."""
+    """Return samples as uint8 or float32, labels as int64 or float32, or a sentence about what does not fit."""
     if x.ndim not in (2, 4):
         raise ValueError(
             f"x has shape {tuple(x.shape)}: images are (N, C, H, W), tables are (N, F); "
@@ -204,9 +236,17 @@ def _checked(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         )
     if y is None:
         return x, torch.full((len(x),), -1, dtype=torch.int64)
-    if y.shape != (len(x),) or y.is_floating_point() or y.is_complex():
+    several = y.ndim == 2 and y.shape[1] > 0
+    if not (several or y.ndim == 1) or len(y) != len(x) or y.is_complex() or (y.is_floating_point() and not several):
         raise ValueError(
             f"y is {y.dtype} of shape {tuple(y.shape)} for {len(x)} samples: "
-            "give one whole number, the class index, for each sample."
+            "give one whole number, the class index, for each sample, or several columns of labels, (N, L), "
+            "of whole numbers or of floating-point ones with NaN where missing."
         )
-    return x, y.to(torch.int64)
+    y = y.to(torch.float32 if y.is_floating_point() else torch.int64)
+    if y.isinf().any():
+        raise ValueError(
+            f"y holds {int(y.isinf().sum())} values that are infinite or too large for float32: "
+            "give other numbers, or NaN where a label is missing."
+        )
+    return x, y

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from knownot.data.arrays import Dataset
+from knownot.data.images import UNREADABLE, affordable_size, most_common_size, read_header, read_pixels
 
-GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
-EXIF_ORIENTATION, TURNED = 0x0112, {5, 6, 7, 8}
-# What Pillow raises for files that are cut short, foreign, or larger than it deems safe.
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 Result = TypeVar("Result")
-
-
-class _Header(NamedTuple):
-    size: tuple[int, int]
-    grey: bool
+#: Called with how many are done, and of how many.
+Progress = Callable[[int, int], None]
 
 
 def read_folder(
@@ -33,12 +28,15 @@ def read_folder(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     unreadable: str = "refuse",
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read a folder whose sub-folders are classes: the label of an image is the folder's name.
 
     A class folder is searched to any depth; hidden files, and files that are no images by their
     ending, are passed over. Images are turned as their EXIF orientation says, 16-bit grey is
     brought to 8 bits, transparency is dropped, and of an animation the first frame is taken.
+    Each image is decoded straight into its place in the result, so that memory grows with what
+    is kept, not with the size of the files.
 
     Parameters
     ----------
@@ -46,12 +44,17 @@ def read_folder(
         The folder above the class folders.
     image_size : int or (height, width), optional
         Every image is resized to it, without regard to its proportions, bilinearly with
-        antialiasing. None: the size most images have, the larger of two equally common ones.
+        antialiasing. None: the size most images have, the larger of two equally common ones,
+        scaled down where its longer side exceeds 64 pixels so that it has 64 and the shorter one
+        8 or more; the ``note`` of the result then says so.
     channels : {1, 3}, optional
         Grey or colour. None: grey where all images are grey, else colour.
     unreadable : {"refuse", "skip"}
         What to do with images that cannot be read: a ValueError that names them, or a warning
         and the ``note`` of the result.
+    progress : callable of (done, total), optional
+        Called in the calling thread after each image that was decoded. What it raises ends the
+        reading.
 
     Returns
     -------
@@ -88,11 +91,11 @@ def read_folder(
         if not inside:
             raise ValueError(
                 f"{root} has a class folder without images, {folder.name!r}: "
-                "put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it."
+                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign(folder.rglob('*'))}"
             )
         files += inside
         labels += [folder.name] * len(inside)
-    return _read(files, labels, str(root), image_size, channels, unreadable)
+    return _read(files, labels, str(root), image_size, channels, unreadable, progress)
 
 
 def read_images(
@@ -101,6 +104,7 @@ def read_images(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     unreadable: str = "refuse",
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read images without labels, to predict: one file, several, or all that lie in a folder.
 
@@ -108,7 +112,7 @@ def read_images(
     ----------
     path : str, path or sequence of them
         An image, several images, or a folder (its sub-folders are not searched).
-    image_size, channels, unreadable
+    image_size, channels, unreadable, progress
         As in `read_folder`. To predict, give those of the training images.
 
     Returns
@@ -121,18 +125,19 @@ def read_images(
     ValueError
         If there are no images, or an unreadable one.
     """
+    foreign = ""
     if isinstance(path, str | os.PathLike):
         root = Path(path)
         files = [root] if root.is_file() else _images_in(_existing_folder(path))
-        name = str(root)
+        name, foreign = str(root), "" if files else _foreign(root.iterdir())
     else:
         files = [Path(part) for part in path]
         name = f"{len(files)} images"
     if not files:
         raise ValueError(
-            f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder."
+            f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder.{foreign}"
         )
-    return _read(files, None, name, image_size, channels, unreadable)
+    return _read(files, None, name, image_size, channels, unreadable, progress)
 
 
 def class_folders(root: Path) -> list[Path]:
@@ -160,6 +165,15 @@ def _images_in(folder: Path, deep: bool = False) -> list[Path]:
     )
 
 
+def _foreign(found: Iterable[Path]) -> str:
+    """Tell what a folder without images holds, such as photos in a phone's own format."""
+    endings = Counter(p.suffix.lower() for p in found if p.suffix and not p.name.startswith(".") and p.is_file())
+    if not endings:
+        return ""
+    ending, n = endings.most_common(1)[0]
+    return f" It holds {n} files ending in {ending}, which are not read: save images as .jpg or .png first."
+
+
 def _read(
     files: list[Path],
     labels: list[str] | None,
@@ -167,24 +181,24 @@ def _read(
     image_size: int | tuple[int, int] | None,
     channels: int | None,
     unreadable: str,
+    progress: Progress | None,
 ) -> Dataset:
-    """Read sizes first and pixels second, so that images are never all held in full size."""
+    """Read headers first and pixels second, each image straight into its row of the array that is kept."""
     if unreadable not in ("refuse", "skip"):
         raise ValueError(f'unreadable is {unreadable!r}: choose "refuse" or "skip".')
     if channels not in (None, 1, 3):
         raise ValueError(f"channels is {channels}: choose 1 (grey), 3 (colour) or None (as the images are).")
-    wanted = _wanted_size(image_size)
-    headers, failures = _each(_header, files)
-    pixels: dict[int, np.ndarray] = {}
-    if headers:
-        height, width = wanted or _most_common_size([header.size for header in headers.values()])
-        depth = channels or (1 if all(header.grey for header in headers.values()) else 3)
-        mode = "L" if depth == 1 else "RGB"
+    size, notes = _wanted_size(image_size), list[str]()
+    good, failures = list(range(len(files))), dict[int, str]()
+    if size is None or channels is None:
+        headers, failures = _each(lambda i: read_header(files[i]), len(files))
         good = list(headers)
-        decoded, broken = _each(lambda file: _pixels(file, height, width, mode), [files[i] for i in good])
-        pixels = {good[i]: image for i, image in decoded.items()}
-        failures |= {good[i]: reason for i, reason in broken.items()}
-    note = ""
+        channels = channels or (1 if all(header.grey for header in headers.values()) else 3)
+        size = size or _automatic_size([header.size for header in headers.values()], notes)
+    x = _empty((len(good), *size, channels), name)
+    _, broken = _each(lambda row: read_pixels(files[good[row]], x[row]), len(good), progress)
+    failures |= {good[row]: reason for row, reason in broken.items()}
+    rows = [row for row in range(len(good)) if row not in broken]
     if failures:
         listed = _listing(files, failures)
         if unreadable == "refuse":
@@ -192,77 +206,84 @@ def _read(
                 f"{name}: {len(failures)} of {len(files)} images cannot be read: {listed}. "
                 "Repair or remove them, or read with unreadable='skip'."
             )
-        if not pixels:
+        if not rows:
             raise ValueError(f"{name}: none of {len(files)} images can be read: {listed}. Are they images?")
-        note = f"{len(failures)} of {len(files)} images cannot be read and were skipped: {listed}"
-        warnings.warn(f"{name}: {note}.", stacklevel=3)
-    kept = sorted(pixels)
-    x = np.stack([pixels.pop(i) for i in kept])
+        notes.insert(0, f"{len(failures)} of {len(files)} images cannot be read and were skipped: {listed}")
+        warnings.warn(f"{name}: {notes[0]}.", stacklevel=3)
+        # Moved up one by one: a selection would hold all images twice.
+        for place, row in enumerate(rows):
+            x[place] = x[row]
+    kept = [good[row] for row in rows]
     return Dataset(
-        x=x[..., None] if x.ndim == 3 else x,
+        x=x[: len(kept)],
         y=None if labels is None else np.array([labels[i] for i in kept]),
         name=name,
         paths=tuple(str(files[i]) for i in kept),
-        note=note,
+        note="; ".join(notes),
     )
+
+
+def _each(
+    read: Callable[[int], Result], n: int, progress: Progress | None = None
+) -> tuple[dict[int, Result], dict[int, str]]:
+    """Call ``read`` with 0 … n - 1 in threads: results and reasons of failure, by number."""
+    results: dict[int, Result] = {}
+    failures: dict[int, str] = {}
+    # Pillow decodes outside the interpreter's lock.
+    workers = min(8, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        running: deque[Future[Result]] = deque()
+        for i in range(n):
+            # Only a few wait in line, so that little is left to cancel.
+            while len(running) < min(4 * workers, n - i):
+                running.append(pool.submit(read, i + len(running)))
+            try:
+                results[i] = running.popleft().result()
+            except UNREADABLE as error:
+                failures[i] = f"{type(error).__name__}: {error}"
+            if progress is not None:
+                progress(i + 1, n)
+    finally:
+        # Ctrl-C arrives above: what has not begun shall not begin.
+        pool.shutdown(cancel_futures=True)
+    return results, failures
 
 
 def _listing(files: list[Path], failures: dict[int, str]) -> str:
-    shown = [f"{files[i]} ({failures[i]})" for i in sorted(failures)[:5]]
+    shown = [f"{files[i]} ({failures[i].replace(f' {str(files[i])!r}', '').strip()})" for i in sorted(failures)[:5]]
     return ", ".join(shown) + (f" and {len(failures) - 5} more" if len(failures) > 5 else "")
-
-
-def _each(read: Callable[[Path], Result], files: list[Path]) -> tuple[dict[int, Result], dict[int, str]]:
-    """Apply ``read`` to each file: results and reasons of failure, by position."""
-
-    def attempt(file: Path) -> Result | str:
-        try:
-            return read(file)
-        except UNREADABLE as error:
-            return f"{type(error).__name__}: {error}".replace(f" {str(file)!r}", "").strip()
-
-    # Pillow decodes outside the interpreter's lock.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(attempt, files))
-    return (
-        {i: result for i, result in enumerate(results) if not isinstance(result, str)},
-        {i: result for i, result in enumerate(results) if isinstance(result, str)},
-    )
-
-
-def _header(file: Path) -> _Header:
-    with Image.open(file) as image:
-        width, height = image.size
-        if image.getexif().get(EXIF_ORIENTATION) in TURNED:
-            width, height = height, width
-        return _Header((height, width), image.mode in GREY_MODES)
-
-
-def _pixels(file: Path, height: int, width: int, mode: str) -> np.ndarray:
-    with Image.open(file) as opened:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        if image.mode == "F":
-            raise ValueError("floating-point pixels have no agreed range; save it with 8 or 16 bits")
-        if image.mode.startswith("I"):
-            values = np.asarray(image)
-            # Pillow would clip 16 bits at 255 rather than scale them.
-            eight_bits = values if image.mode == "I" and values.max() <= 255 else values // 257
-            image = Image.fromarray(np.clip(eight_bits, 0, 255).astype(np.uint8))
-        image = image.convert(mode)
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        return np.array(image)
 
 
 def _wanted_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"image_size is {image_size!r}: give one positive number of pixels, or (height, width).")
+    size = tuple(image_size) if isinstance(image_size, Iterable) else (image_size, image_size)
+    if len(size) != 2 or not all(isinstance(side, int | np.integer) and side >= 1 for side in size):
+        raise ValueError(f"image_size is {image_size!r}: give one positive whole number of pixels, or (height, width).")
     return size[0], size[1]
 
 
-def _most_common_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    counts = Counter(sizes)
-    return max(counts, key=lambda size: (counts[size], size[0] * size[1], size))
+def _automatic_size(sizes: list[tuple[int, int]], notes: list[str]) -> tuple[int, int]:
+    """Return the size most images have, scaled down where it is large, which is then noted."""
+    if not sizes:
+        return 1, 1
+    common = most_common_size(sizes)
+    size = affordable_size(common)
+    if size != common:
+        most = "" if sizes.count(common) == len(sizes) else ", the most common size,"
+        notes.append(
+            f"images of {common[0]} x {common[1]} pixels{most} were resized to {size[0]} x {size[1]} "
+            "(height x width); choose another size with image_size"
+        )
+    return size
+
+
+def _empty(shape: tuple[int, ...], name: str) -> np.ndarray:
+    try:
+        return np.empty(shape, np.uint8)
+    except (MemoryError, ValueError) as error:  # the latter of sizes beyond all memories
+        raise ValueError(
+            f"{name}: {shape[0]} images of {shape[1]} x {shape[2]} pixels need {math.prod(shape) / 2**30:.3g} GiB "
+            "of memory, more than is free: choose a smaller image_size."
+        ) from error

@@ -121,7 +121,7 @@ def _tiny_imagenet_folders(root: Path, split: str) -> Parts:
             raise ValueError(f"{listed} is missing: it says the class of each validation image; unpack the set again.")
         rows = [line.split("\t") for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
         pairs = [(root / "val" / "images" / row[0], row[1]) for row in rows]
-    data = read_images([file for file, _ in pairs], channels=3)
+    data = read_images([file for file, _ in pairs], image_size=64, channels=3)
     return Parts(data.x, np.array([code[wnid] for _, wnid in pairs], dtype=np.int64), "", tuple(wnids))
 
 
@@ -139,7 +139,7 @@ def find_omniglot(root: Path, split: str) -> Parts | None:
         return None
     characters = [character for alphabet in class_folders(folder) for character in class_folders(alphabet)]
     pairs = [(file, i) for i, character in enumerate(characters) for file in sorted(character.glob("*.png"))]
-    data = read_images([file for file, _ in pairs], channels=1)
+    data = read_images([file for file, _ in pairs], image_size=105, channels=1)
     names = tuple(f"{character.parent.name}/{character.name}" for character in characters)
     return Parts(data.x, np.array([i for _, i in pairs], dtype=np.int64), "", names)
 
@@ -186,7 +186,7 @@ def _first(*files: Path) -> Path | None:
 
 def _arrays(file: Path, *names: str) -> list[np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             return [content[name] for name in names]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{file} does not hold the arrays {', '.join(names)}: {error}. Fetch it again.") from error

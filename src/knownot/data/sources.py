@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor
-from knownot.data.folders import class_folders, read_folder, read_images
+from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, table_dtype
+from knownot.data.folders import Progress, class_folders, read_folder, read_images
 from knownot.data.named import NAMED, known_name, load_named
 from knownot.data.tables import ENDINGS, read_table
 
@@ -28,6 +28,7 @@ def read_source(
     channels: int | None = None,
     unreadable: str = "refuse",
     missing: str = "refuse",
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read what ``source`` is, by looking at it.
 
@@ -54,6 +55,8 @@ def read_source(
         Of folders and image files.
     missing : {"refuse", "skip"}
         Of tables.
+    progress : callable of (done, total), optional
+        Of folders and image files: called after each image.
 
     Returns
     -------
@@ -73,16 +76,14 @@ def read_source(
     ending = path.suffix.lower()
     if isinstance(source, str) and known_name(source) is not None:
         return load_named(source, split)
-    if str(source) and path.is_dir():
-        if class_folders(path):
-            return read_folder(path, image_size=image_size, channels=channels, unreadable=unreadable)
-        return read_images(path, image_size=image_size, channels=channels, unreadable=unreadable)
+    is_folder = str(source) != "" and path.is_dir()
+    if is_folder or (path.is_file() and ending in Image.registered_extensions()):
+        read = read_folder if is_folder and class_folders(path) else read_images
+        return read(path, image_size=image_size, channels=channels, unreadable=unreadable, progress=progress)
     if path.is_file() and ending in ENDINGS:
         return read_table(path, label, columns, missing=missing)
     if path.is_file() and ending == ".npz":
         return read_npz(path, label)
-    if path.is_file() and ending in Image.registered_extensions():
-        return read_images(path, image_size=image_size, channels=channels, unreadable=unreadable)
     near = difflib.get_close_matches(str(source).lower(), list(NAMED), n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     what = f"ends in {ending or 'nothing'}, which no reader knows" if path.is_file() else "is neither a name nor there"
@@ -105,8 +106,8 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        ``x`` (N, H, W, C) uint8 or float32 in [0, 1] for images, which have 3 or 4 axes; (N, F)
-        float32 for tables.
+        ``x`` (N, H, W, C) uint8 or float32 in [0, 1] for images, which have 3 or 4 axes; for tables
+        (N, F) float32 where the file holds float32 or less, else float64.
 
     Raises
     ------
@@ -115,8 +116,9 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
     """
     file = Path(path)
     try:
-        # Not pickles: an array of objects would run code when it is loaded.
-        with np.load(file, allow_pickle=False) as content:
+        # Not pickles: an array of objects would run code when it is loaded. And an open file of our own, since
+        # numpy leaves its own open where the archive is broken.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             names = content.files
             wanted = label or "y"
             if "x" not in names or (label is not None and label not in names):
@@ -135,7 +137,8 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
             return Dataset(images, labels, name=str(file))
         if x.ndim != 2 or x.dtype.kind not in "fiub":
             raise ValueError(f"x is {x.dtype} of shape {x.shape}: images have 3 or 4 axes, tables 2, of numbers.")
+        x = x.astype(table_dtype(x.dtype), copy=False)
         check_finite(x, "x")
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-    return Dataset(x.astype(np.float32), labels, name=str(file))
+    return Dataset(x, labels, name=str(file))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from knownot.data.arrays import Dataset, check_labels
+from knownot.data.arrays import Dataset, check_labels, table_dtype
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +46,14 @@ def read_table(
     Returns
     -------
     Dataset
-        ``x`` (N, F) float32, ``y`` int64 or str or None, ``feature_names``.
+        ``x`` (N, F) float64, or float32 where all columns are; ``y`` int64 or str or None;
+        ``feature_names``.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, a column is not there or not numeric, or values are missing.
+        If the file cannot be read, a column is not there or not numeric, or values are missing or
+        infinite.
     """
     file = Path(path)
     if missing not in ("refuse", "skip"):
@@ -87,7 +89,7 @@ def read_table(
         x, frame = x[~bad], frame[~bad]
     _refuse_infinite(x, features, file)
     return Dataset(
-        x=np.ascontiguousarray(x, dtype=np.float32),
+        x=np.ascontiguousarray(x, dtype=np.result_type(*(table_dtype(frame[name].dtype) for name in features))),
         y=None if label is None else _labels(frame[label], label, file),
         name=str(file),
         feature_names=tuple(features),
@@ -180,12 +182,11 @@ def _describe_missing(
 
 
 def _refuse_infinite(x: np.ndarray, features: list[str], file: Path) -> None:
-    # Values beyond float32 would become infinite there.
-    rows, places = np.nonzero(~(np.abs(x) <= np.finfo(np.float32).max))
+    rows, places = np.nonzero(np.isinf(x))
     if len(rows):
         raise ValueError(
-            f"{file}: {len(rows)} values are infinite or too large for float32, first in row {rows[0]}, "
-            f"column {features[int(places[0])]!r}: remove or rescale them."
+            f"{file}: {len(rows)} values are infinite, first in row {rows[0]}, column {features[int(places[0])]!r}: "
+            "remove or replace them."
         )
 
 

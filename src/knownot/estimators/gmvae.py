@@ -97,15 +97,9 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         (F,) or (channels, height, width).
     n_subclusters_ : list of int
         Subclusters of each class.
-    module_ : OpenGMVAE
-    rule_ : Rule
     offset_ : float
-        Threshold on the knownness.
-    threshold_ : ConformalThreshold
-    history_ : History
-        Terms of the loss, epoch by epoch.
-    n_features_in_, feature_names_in_
-        For tables, as in scikit-learn.
+        Threshold on the knownness, by ``threshold_``.
+    module_, rule_, history_, n_features_in_, feature_names_in_
 
     References
     ----------
@@ -250,12 +244,11 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
 
     def _module_arguments(self) -> dict[str, Any]:
         """What the module needs to know beside shape, classes and subclusters."""
-        image = len(self.input_shape_) == 3
         blocks, hidden = self._sizes()
-        likelihood = self.likelihood
+        likelihood, weight = self.likelihood, self.classifier_weight
         if likelihood == "auto":
-            likelihood = ("bernoulli" if self.input_shape_[0] == 1 else "truncated-gaussian") if image else "gaussian"
-        weight = self.classifier_weight
+            image = "bernoulli" if self.input_shape_[0] == 1 else "truncated-gaussian"
+            likelihood = image if len(self.input_shape_) == 3 else "gaussian"
         return {
             "latent_dim": self.latent_dim,
             "likelihood": likelihood,

@@ -108,7 +108,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         If the file is missing, damaged, of another kind, or of a newer format.
     """
     file = read_model_file(path)
-    name = file.config["estimator"]
+    name = file.config.get("estimator")
     if name not in ESTIMATORS:
         raise ValueError(f"{path} holds a {name}, which this knownot does not have: update knownot.")
     try:
@@ -118,7 +118,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         estimator = resolve(ESTIMATORS[name])(**parameters)
         estimator._restore(saved)
         estimator.saved_ = file.config["saved"]
-    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{path} does not hold a whole {name} ({error}): save it again.") from error
     return estimator
 

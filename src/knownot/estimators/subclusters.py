@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from knownot.data import InMemoryBatches, check_finite, image_tensor
 from knownot.estimators.inputs import Scaling, is_image_input
-from knownot.estimators.subcluster_study import SubclusterCurve, SubclusterStudy, valley
+from knownot.estimators.subcluster_study import SubclusterCurve, SubclusterStudy
+from knownot.estimators.valleys import valley
 from knownot.modules import OpenGMVAE
 from knownot.training import History, TrainingPlan, choose_accelerator, train
 

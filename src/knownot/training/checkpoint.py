@@ -73,7 +73,7 @@ def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, An
     torch.save({"format": FORMAT, **content}, buffer)
     payload = buffer.getbuffer()
     with whole_file(folder / FILE_NAME) as file:
-        file.write(_MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n")
+        file.write(_sealed(payload))
         file.write(payload)
     return folder / FILE_NAME
 
@@ -106,12 +106,17 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     return content
 
 
+def _sealed(payload: bytes | memoryview) -> bytes:
+    """The head of a file with this content."""
+    return _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
+
+
 def _payload(stored: bytes) -> bytes:
     """What a file holds behind its checksum, which must be right."""
     if stored.startswith(_ARCHIVE):
         return stored
-    magic, digest, payload = stored[: len(_MAGIC)], stored[len(_MAGIC) :][:64], stored[len(_MAGIC) + 65 :]
-    if magic != _MAGIC or digest != hashlib.sha256(payload).hexdigest().encode():
+    head, payload = stored[: len(_MAGIC) + 65], stored[len(_MAGIC) + 65 :]
+    if head != _sealed(payload):
         raise ValueError("the checksum is not that of the content")
     return payload
 
