@@ -338,10 +338,15 @@ def test_read_folder_stops_at_an_interrupt(pets, monkeypatch):
 
     monkeypatch.setattr(folders, "read_pixels", decode)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        read_images([pets / "cat" / "0.png"] * 5000, image_size=4, channels=3)
-    timer.cancel()
+    # A shell starts processes in the background deaf to interrupts.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            read_images([pets / "cat" / "0.png"] * 5000, image_size=4, channels=3)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, handler)
     assert 0 < len(decoded) < 2000
     stopped = len(decoded)
     time.sleep(0.05)

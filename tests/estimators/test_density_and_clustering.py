@@ -38,6 +38,20 @@ def test_scaling_log_determinant_is_that_of_its_jacobian():
     assert Scaling().log_determinant == 0.0
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 1e30, 1e300])
+def test_scaling_knows_columns_of_any_unit(unit):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    scaled = Scaling.fit(X * unit).apply(X * unit)
+    np.testing.assert_allclose(scaled, StandardScaler().fit_transform(X), rtol=1e-5, atol=1e-5)
+
+
+def test_scaling_keeps_the_differences_of_unix_seconds():
+    X = np.random.default_rng(0).normal(size=(300, 1)) * 1e-3
+    scaled = Scaling.fit(X + 1.7e9).apply(X + 1.7e9)
+    np.testing.assert_allclose(scaled, StandardScaler().fit_transform(X), atol=1e-2)
+    assert len(np.unique(scaled)) > 290
+
+
 def test_density_integrates_to_one_in_the_users_units():
     X = np.random.default_rng(0).gamma(3.0, 50.0, size=(500, 1)) + 1e4
     model = GaussianMixtureDensity(3, random_state=0).fit(X)

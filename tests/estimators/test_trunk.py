@@ -100,6 +100,20 @@ def test_fit_interrupted_at_any_moment_leaves_a_whole_model(blobs):
     assert n_old
 
 
+def test_fit_leaves_gradients_on_where_an_interrupt_left_them_off(blobs, monkeypatch):
+    X, y, _ = blobs
+    model = EmbeddingClassifier(random_state=0)
+
+    def interrupted(*_):
+        torch.set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("knownot.rules.neighbours.Neighbours.fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert torch.is_grad_enabled()
+
+
 def test_refit_forgets_what_belonged_to_the_fit_before(blobs, tmp_path):
     X, y, _ = blobs
     model = knownot.load(EmbeddingClassifier(random_state=0).fit(X, y).save(tmp_path / "m.safetensors"))

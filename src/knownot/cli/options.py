@@ -65,7 +65,7 @@ ImageSize = Annotated[
     typer.Option(
         "--image-size",
         metavar="N|HxW",
-        help="Resize images to N × N, or height × width, pixels." + _by_default("as the images are"),
+        help="Resize images to N × N, or height × width, pixels." + _by_default("as most images are, at most 64"),
         rich_help_panel=DATA,
     ),
 ]

@@ -53,8 +53,8 @@ def read_folder(
         What to do with images that cannot be read: a ValueError that names them, or a warning
         and the ``note`` of the result.
     progress : callable of (done, total), optional
-        Called in the calling thread after each image that was decoded. What it raises ends the
-        reading.
+        Called in the calling thread after each image, decoded or found broken. What it raises ends
+        the reading.
 
     Returns
     -------

@@ -34,7 +34,12 @@ def all_or_nothing(fit: Callable[Concatenate[E, P], Any]) -> Callable[Concatenat
         work = copy.copy(self)
         for name in [name for name in vars(work) if name.endswith("_") and not name.startswith("_")]:
             delattr(work, name)
-        fit(work, *args, **kwargs)
+        gradients = torch.is_grad_enabled()
+        try:
+            fit(work, *args, **kwargs)
+        finally:
+            # Ctrl-C just as torch leaves one of its own blocks without gradients would leave them off for good.
+            torch.set_grad_enabled(gradients)
         self.__dict__ = work.__dict__
         return self
 

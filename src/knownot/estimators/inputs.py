@@ -22,8 +22,8 @@ IMAGE_CHUNK = 512
 Samples = Tensor | NDArray[Any]
 _HELD_AT_LEAST = 80
 _ABSURD = 1e6
-# What varies less than this share of its mean is rounding, not data. (Seconds since 1970 vary by 1e-9.)
-_CONSTANT = 1e-12
+# What varies less than this share of its mean is rounding, not data. (Milliseconds within seconds since 1970: 6e-13.)
+_CONSTANT = 1e-13
 
 
 def is_image_input(X: Any) -> bool:
@@ -95,8 +95,10 @@ class Scaling:
         """Mean and standard deviation of each column; constant columns keep their unit."""
         if isinstance(X, Tensor):
             return cls()
-        mean = X.mean(0, dtype=np.float64)
-        std = X.std(0, dtype=np.float64)
+        # Columns are brought near 1 by powers of two, which is exact, so that no square overflows or vanishes.
+        _, exponent = np.frexp(np.abs(X).max(0).astype(np.float64))
+        near_one = np.ldexp(X.astype(np.float64, copy=False), -exponent)
+        mean, std = np.ldexp(near_one.mean(0), exponent), np.ldexp(near_one.std(0), exponent)
         return cls(mean, np.where(std > _CONSTANT * (np.abs(mean) + 1e-300), std, 1.0))
 
     def apply(self, X: Samples) -> Tensor:

@@ -114,9 +114,12 @@ def train(
                 session = Session(
                     fabric, module, train_batches, validation_batches, plan, precision, seed, checkpoint_dir, resume
                 )
+                gradients = torch.is_grad_enabled()
                 try:
                     session.run(progress, on_epoch)
                 finally:
+                    # Ctrl-C within a step of the optimiser, which turns them off, may leave them so.
+                    torch.set_grad_enabled(gradients)
                     module.eval()
                 return session.history, _packed(module) if _forked(fabric) else None
 
