@@ -84,6 +84,18 @@ def test_gather_holds_what_the_clusterer_says(clusterer, digits):
     assert set(subject.metrics) == {"adjusted_rand", "mutual_information"}
 
 
+def test_gather_takes_the_known_samples_of_a_density(density, digits):
+    X, y = digits[0][:60], digits[1][:60]
+    subject = gather(density, X, y, known=y < 6)
+    np.testing.assert_array_equal(subject.known, y < 6)
+    assert subject.classes.tolist() == [0, 1, 2, 3, 4, 5]
+    assert subject.has_both
+    assert subject.true_names.tolist() == [str(label) for label in y]
+    assert gather(density, X, y).known.all()
+    with pytest.raises(ValueError, match=r"known has shape \(3,\) for 60 samples: give True or False for each"):
+        gather(density, X, y, known=[True, False, True])
+
+
 def test_gather_leaves_unlabelled_samples_out_of_the_agreement(clusterer, digits):
     X, y = digits[0][900:], digits[1][900:].copy()
     kept = np.arange(len(y)) % 3 > 0

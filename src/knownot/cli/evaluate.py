@@ -80,7 +80,7 @@ def command(
         found = judge(fitted, data, is_known)
     if report is not None:
         with terminal.doing("Writing the report"):
-            write_report_of(fitted, data, report)
+            write_report_of(fitted, data, report, is_known)
     facts: dict[str, Any] = {
         "model": str(model),
         "source": source,

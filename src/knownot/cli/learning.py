@@ -19,6 +19,8 @@ from knownot.cli.scores import indented, threshold_text, titled
 from knownot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from knownot.data import Dataset
 
 
@@ -79,7 +81,7 @@ def learn(terminal: Terminal, model: Any, parts: Parts, model_path: Path, report
         facts["unknown_classes"] = [row["label"] for row in facts["by_class"] if not row["known"]]
     if report_path is not None:
         with terminal.doing("Writing the report"):
-            write_report_of(model, train if test is None else test, report_path)
+            write_report_of(model, train if test is None else test, report_path, parts.known)
     return Outcome(model, facts, train.class_names if train.y is not None and train.y.dtype.kind in "iu" else None)
 
 
@@ -103,12 +105,12 @@ def learned(model: Any, kind: Kind) -> dict[str, Any]:
     return facts
 
 
-def write_report_of(model: Any, data: Dataset, path: Path) -> None:
-    """Write the HTML report of a model on some samples."""
+def write_report_of(model: Any, data: Dataset, path: Path, known: np.ndarray | None = None) -> None:
+    """Write the HTML report of a model on some samples; ``known`` says which are, where the model does not know."""
     from knownot.report import write_report
 
     names = None if data.class_names is None else dict(enumerate(data.class_names))
-    write_report(path, model, as_input(data), data.y, names=names)
+    write_report(path, model, as_input(data), data.y, known=known, names=names)
 
 
 def verdict(outcome: Outcome, title: str, aside: str = "") -> list[RenderableType]:

@@ -21,6 +21,7 @@ def gather(
     X: Any,
     y: Any = None,
     *,
+    known: Any = None,
     title: str | None = None,
     names: Mapping[Any, str] | None = None,
     feature_names: Sequence[str] | None = None,
@@ -39,7 +40,10 @@ def gather(
     X : array, tensor or data frame
         Test samples, as the estimator takes them.
     y : array of shape (N,), optional
-        True labels. Labels that a classifier was not trained on are unknown; for a density, -1 or "unknown" is.
+        True labels. Labels that a classifier was not trained on are unknown.
+    known : array of bool, shape (N,), optional
+        For a density, which knows no labels: the samples of known classes. Default: all but those labelled -1
+        or "unknown".
     title : str, optional
     names : mapping from label to str, optional
         What to call classes whose labels do not speak for themselves.
@@ -81,7 +85,7 @@ def gather(
     methods = _methods(estimator)
     check_is_fitted(estimator, "classes_" if methods else None)
     labels = None if y is None else _labels(y, n)
-    classes = _classes(estimator, labels)
+    classes = _classes(estimator, labels, known)
     features, found_names = as_table(X, estimator, feature_names)
     columns = {name: getattr(estimator, method)(X) for name, method in methods.items()} or estimator.assess(X)
     return Subject(
@@ -133,11 +137,16 @@ def _labels(y: Any, n: int) -> NDArray[Any]:
     return labels
 
 
-def _classes(estimator: Any, labels: NDArray[Any] | None) -> NDArray[Any]:
+def _classes(estimator: Any, labels: NDArray[Any] | None, known: Any) -> NDArray[Any]:
     """Labels of the known classes."""
     learned = getattr(estimator, "classes_", None)
     if learned is None:
-        return np.empty(0, np.int64) if labels is None else np.unique(labels[~unknown_mask(labels)])
+        if labels is None:
+            return np.empty(0, np.int64)
+        chosen = np.ones(len(labels), bool) if known is None else np.asarray(known, dtype=bool)
+        if chosen.shape != labels.shape:
+            raise ValueError(f"known has shape {chosen.shape} for {len(labels)} samples: give True or False for each.")
+        return np.unique(labels[chosen & ~unknown_mask(labels)])
     classes = _plain(learned)
     if labels is not None and (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
         kinds = ["strings" if array.dtype.kind == "U" else "numbers" for array in (labels, classes)]

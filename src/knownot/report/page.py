@@ -76,6 +76,7 @@ def write_report(
     X: Any,
     y: Any = None,
     *,
+    known: Any = None,
     title: str | None = None,
     seed: int = 0,
     names: Mapping[Any, str] | None = None,
@@ -89,7 +90,7 @@ def write_report(
     ----------
     path : path-like
         File to write; missing folders are made. An older file is replaced only when the new one is whole.
-    estimator, X, y, title, seed, names, feature_names, max_points, projections
+    estimator, X, y, known, title, seed, names, feature_names, max_points, projections
         As of :func:`knownot.report.gather`.
 
     Returns
@@ -101,6 +102,7 @@ def write_report(
         estimator,
         X,
         y,
+        known=known,
         title=title,
         names=names,
         feature_names=feature_names,
