@@ -103,8 +103,8 @@ def write_model_file(path: str | os.PathLike[str], content: bytes) -> Path:
     except PermissionError as error:
         raise ValueError(f"cannot save to {path}: {error.strerror}; choose a folder that you may write to.") from error
     except OSError as error:
-        kept = " The file that was there is unchanged." if path.exists() else ""
-        raise OSError(error.errno, f"could not save the model ({error.strerror}).{kept}", str(path)) from error
+        kept = "; the file that was there is unchanged" if path.exists() else ""
+        raise OSError(error.errno, f"could not save the model ({error.strerror}){kept}", str(path)) from error
     return path
 
 

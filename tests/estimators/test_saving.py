@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"could not save the model \(No space left on device\). The file that was there"):
+    with pytest.raises(OSError, match=r"could not save the model \(No space left on device\); the file that was there"):
         model.save(target)
     assert target.read_bytes() == path.read_bytes()
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
