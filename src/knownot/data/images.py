@@ -67,7 +67,7 @@ def read_pixels(file: Path, out: np.ndarray) -> None:
         # Asked anew: a TIFF has been turned by now.
         orientation = _orientation(image)
         size = (height, width) if orientation in TURNED else (width, height)
-        pixels: Image.Image = _eight_bits(image)
+        pixels: Image.Image = _to_eight_bits(image)
         if pixels.mode != mode:
             pixels = pixels.convert(mode)
         if pixels.size != size:
@@ -99,7 +99,7 @@ def affordable_size(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
