@@ -162,7 +162,7 @@ class Rule(BaseEstimator, ABC):
             self.temperature = float(torch.tensor(found.x).exp())
         return self
 
-    def _need(self, evidence: Evidence | None) -> Evidence:
+    def _require_evidence(self, evidence: Evidence | None) -> Evidence:
         evidence = evidence or {}
         self.check_evidence(list(evidence))
         return evidence

@@ -38,7 +38,7 @@ class LogitRule(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = self._need(evidence)["logits"]
+        logits = self._require_evidence(evidence)["logits"]
         if logits.ndim != 2 or logits.shape[1] != self.n_classes_:
             raise ValueError(
                 f"the evidence 'logits' has shape {tuple(logits.shape)}, but {type(self).__name__} was fitted on "

@@ -11,9 +11,9 @@ from knownot.probability.weibull import fit_weibull, weibull_log_cumulative_haza
 from knownot.rules.base import Evidence, Rule, State, Verdict
 
 # Fewer distances have no usable shape: that of two follows from their ratio alone.
-_FEWEST = 3
+_MIN_TAIL = 3
 # Distances that are alike to within this share are one distance, as those of the two members of a class.
-_ALIKE = 1e-4
+_EQUAL_WITHIN = 1e-4
 
 
 class Weibull(Rule):
@@ -67,9 +67,9 @@ class Weibull(Rule):
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse a tail too short to have a shape."""
         super().check(n_subclusters)
-        if not self.tail_size >= _FEWEST:
+        if not self.tail_size >= _MIN_TAIL:
             raise ValueError(
-                f"tail_size={self.tail_size!r} does not work: a Weibull distribution needs the largest {_FEWEST} "
+                f"tail_size={self.tail_size!r} does not work: a Weibull distribution needs the largest {_MIN_TAIL} "
                 "distances of a class at least, and 20 are usual."
             )
 
@@ -178,7 +178,7 @@ class OpenMax(Weibull):
             )
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = self._need(evidence)["logits"].double()
+        logits = self._require_evidence(evidence)["logits"].double()
         n_classes = len(self.means_)
         if logits.shape != (len(z), n_classes):
             raise ValueError(
@@ -204,7 +204,7 @@ def _fit_tails(tails: Tensor) -> tuple[Tensor, Tensor]:
     counts = tails > 0.0
     largest = tails.amax(1)
     smallest = torch.where(counts, tails, torch.inf).amin(1)
-    sound = (counts.sum(1) >= _FEWEST) & (smallest < (1.0 - _ALIKE) * largest)
+    sound = (counts.sum(1) >= _MIN_TAIL) & (smallest < (1.0 - _EQUAL_WITHIN) * largest)
     shapes, scales = torch.ones_like(largest), largest.clone()
     if sound.any():
         shapes[sound], scales[sound] = fit_weibull(tails[sound], counts[sound])
