@@ -80,7 +80,7 @@ class TermSums:
         """
         names = (*terms, "total")
         if self._names != names:
-            self._start(names)
+            self._reset(names)
         values = [*(term if term.ndim else term.expand(n_samples) for term in terms.values()), total.expand(n_samples)]
         counts = [len(value) for value in values]
         # One kernel where all terms are of the same samples, as they mostly are.
@@ -94,7 +94,7 @@ class TermSums:
         self._finite_steps += torch.isfinite(self._sums)
         self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
 
-    def _start(self, names: tuple[str, ...]) -> None:
+    def _reset(self, names: tuple[str, ...]) -> None:
         if self._names:
             raise ValueError(
                 f"The loss has the terms {names}, in the batches before it had {self._names}: a module must give "

@@ -70,14 +70,14 @@ class Feed:
             set_epoch = getattr(owner, "set_epoch", None)
             if callable(set_epoch):
                 set_epoch(epoch)
-        return map(self._placed, self._batches)
+        return map(self._to_device, self._batches)
 
-    def _placed(self, batch: Any) -> Batch:
-        fields = [self._tensor(value) if isinstance(value, Tensor) else value for value in batch]
+    def _to_device(self, batch: Any) -> Batch:
+        fields = [self._tensor_to_device(value) if isinstance(value, Tensor) else value for value in batch]
         # A named tuple with more fields than a Batch stays what it is.
         return type(batch)._make(fields) if hasattr(batch, "_make") else Batch(*fields)
 
-    def _tensor(self, value: Tensor) -> Tensor:
+    def _tensor_to_device(self, value: Tensor) -> Tensor:
         value = value.to(self._device, non_blocking=True)
         if self._channels_last and value.ndim == 4:
             value = value.contiguous(memory_format=torch.channels_last)

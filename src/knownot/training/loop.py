@@ -118,7 +118,7 @@ def train(
                     session.run(progress, on_epoch)
                 finally:
                     module.eval()
-                return session.history, _packed(module) if _forked(fabric) else None
+                return session.history, _weights_as_bytes(module) if _ran_in_forks(fabric) else None
 
         history, weights = fabric.launch(run)
     if weights is not None:
@@ -141,12 +141,12 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _forked(fabric: Fabric) -> bool:
+def _ran_in_forks(fabric: Fabric) -> bool:
     """Whether the training ran in forked processes (a notebook), whose weights must be brought back."""
     return bool(getattr(fabric.strategy.launcher, "is_interactive_compatible", False))
 
 
-def _packed(module: nn.Module) -> bytes:
+def _weights_as_bytes(module: nn.Module) -> bytes:
     """Weights as bytes: a tensor sent to another process is gone when its own process ends."""
     buffer = io.BytesIO()
     torch.save(module.state_dict(), buffer)
