@@ -406,7 +406,7 @@ def test_gmvae_pretraining_out_of_time_resumes_to_the_same_model(blobs, tmp_path
 
 @pytest.mark.slow
 def test_gmvae_auto_finds_the_number_of_subclusters_of_each_class(monkeypatch):
-    monkeypatch.setattr("knownot.estimators.gmvae._MOST_SUBCLUSTERS", 2)
+    monkeypatch.setattr("knownot.estimators.gmvae._MAX_SUBCLUSTERS", 2)
     X, y = make_blobs(400, centers=[[0, 0, 0], [0, 12, 0], [30, 0, 0]], random_state=0)
     model = GMVAEClassifier("auto", random_state=0, max_epochs=10, latent_dim=2).fit(X, y // 2)
     assert model.n_subclusters_ == [2, 1]

@@ -59,7 +59,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         self._set_threshold(self._log_densities(calibration), self.accept)
 
     def _log_densities(self, samples: Samples) -> NDArray[np.float64]:
-        found = torch.cat(list(self._pass(samples, self.module_.log_prob))).double().numpy()
+        found = torch.cat(list(self._apply_in_chunks(samples, self.module_.log_prob))).double().numpy()
         return np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
@@ -91,7 +91,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         def both(x: Tensor) -> Tensor:
             return torch.cat([self.module_.log_prob(x).double()[:, None], self.module_.embed(x).double()], 1)
 
-        found = torch.cat(list(self._pass(samples, both))).numpy()
+        found = torch.cat(list(self._apply_in_chunks(samples, both))).numpy()
         scores = np.nan_to_num(found[:, 0], nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
         return {
             "known": scores >= self.offset_,
@@ -111,4 +111,4 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         """
         check_is_fitted(self)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return self._drawn(lambda _: self.module_.sample(n_samples), seed)
+        return self._sample_with_seed(lambda _: self.module_.sample(n_samples), seed)

@@ -59,7 +59,7 @@ class Labelled(Estimator):
                 "samples out of fit (they can serve in calibrate as X_unknown), or rename the class."
             )
 
-    def _codes(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
+    def _encode_labels(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
         codes = label_codes(labels, self.classes_)
         if (codes < 0).any():
             foreign = np.unique(labels[codes < 0]).tolist()
@@ -71,7 +71,7 @@ class Labelled(Estimator):
     def _unknown_label(self) -> Any:
         return "unknown" if self.classes_.dtype.kind == "U" else -1
 
-    def _labels(self, codes: NDArray[np.int64], rejected: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def _decode_labels(self, codes: NDArray[np.int64], rejected: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """Labels of class indices, that of the unknown for those rejected."""
         if rejected is None:
             return self.classes_[codes]

@@ -73,9 +73,9 @@ class Thresholded(Estimator):
         threshold = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
         if method == "quantile" and accept is not None:
             threshold.offset_ = quantile_threshold(scores, accept)
-        return self._take_threshold(threshold, None if accept is None else float(accept))
+        return self._store_threshold(threshold, None if accept is None else float(accept))
 
-    def _take_threshold(self, threshold: ConformalThreshold, accept: float | None) -> Self:
+    def _store_threshold(self, threshold: ConformalThreshold, accept: float | None) -> Self:
         """All that a threshold is, in one step that nothing can interrupt."""
         found: Mapping[str, Any] = {"threshold_": threshold, "offset_": threshold.offset_, "accept_": accept}
         self.__dict__.update(found)
@@ -109,4 +109,4 @@ class Thresholded(Estimator):
         threshold = ConformalThreshold(1.0 if accept is None else accept)
         threshold.scores_ = saved.tensors["threshold.scores"].numpy()
         threshold.offset_ = float(saved.tensors["threshold.offset"])
-        self._take_threshold(threshold, accept)
+        self._store_threshold(threshold, accept)
