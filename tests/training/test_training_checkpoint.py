@@ -125,7 +125,7 @@ def test_train_resumed_refuses_other_settings(make_line, make_batches, tmp_path,
     train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match=message) as caught:
         train(make_line(), make_batches(), plan=replace(SETTINGS, **change), checkpoint_dir=tmp_path, resume=True)
-    assert "or start anew with resume=False" in str(caught.value)
+    assert "or start over with resume=False" in str(caught.value)
 
 
 def test_train_resumed_refuses_other_data_and_modules(make_line, make_batches, tmp_path):

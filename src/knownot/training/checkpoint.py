@@ -55,7 +55,7 @@ def prepare_folder(directory: str | os.PathLike[str]) -> None:
 
 
 def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
-    """Write ``checkpoint.pt``; a process killed meanwhile leaves the one before it.
+    """Write ``checkpoint.pt``; if the process is killed while writing, the previous one stays.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     Raises
     ------
     ValueError
-        If the file is damaged, foreign or of a newer format.
+        If the file is damaged, of another program or of a newer format.
     """
     path = Path(directory) / FILE_NAME
     if not path.exists():
         return None
     try:
         content = torch.load(io.BytesIO(_verified_payload(path.read_bytes())), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load fails in many ways on a file that is none of its own
+    except Exception as error:  # torch.load fails in many ways on files of other programs
         raise ValueError(
             f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged or of another program. "
             "Remove it, or name another checkpoint_dir."
@@ -157,7 +157,7 @@ def data_fingerprint(batches: Iterable[Any] | None) -> str | None:
 def refuse_mismatch(found: dict[str, Any], wanted: dict[str, Any], directory: str | os.PathLike[str]) -> None:
     """Raise a ValueError if the checkpoint's fingerprint is not that of this training."""
     where = f"The checkpoint in {os.fspath(directory)} does not belong to this training: it "
-    remedy = "Use what it was begun with, name another checkpoint_dir, or start anew with resume=False."
+    remedy = "Use what it was begun with, name another checkpoint_dir, or start over with resume=False."
     if "module" not in found:
         warnings.warn(
             f"The checkpoint in {os.fspath(directory)} was written by an earlier version, which did not note the "

@@ -56,7 +56,9 @@ class Feed:
                 "give InMemoryBatches, a DataLoader of a map-style data set, or a list of batches."
             )
         if length == 0:
-            raise ValueError(f"{name} has no batch: give at least one sample (and mind drop_last).")
+            raise ValueError(
+                f"{name} has no batch: give at least one sample (drop_last may have left out the only batch)."
+            )
         self._batches = batches
         self._length = length
         self._device, self._channels_last = device, channels_last

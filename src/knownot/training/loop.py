@@ -75,7 +75,7 @@ def train(
     DivergenceError
         If a term of the loss or the weights become infinite or NaN. The module holds the weights of
         the last good epoch. (Nothing is skipped in silence: the steps after the first bad one are
-        thrown away with the optimiser's state, and no checkpoint is written from them.)
+        discarded with the optimiser's state, and no checkpoint is written from them.)
 
     Examples
     --------
@@ -147,7 +147,7 @@ def _ran_in_forks(fabric: Fabric) -> bool:
 
 
 def _weights_as_bytes(module: nn.Module) -> bytes:
-    """Weights as bytes: a tensor sent to another process is gone when its own process ends."""
+    """Weights as bytes: a tensor shared with another process is lost when its own process ends."""
     buffer = io.BytesIO()
     torch.save(module.state_dict(), buffer)
     return buffer.getvalue()

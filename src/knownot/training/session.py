@@ -42,7 +42,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 
 class LossStep(nn.Module):
-    """The module's loss as a ``forward``, which is what Fabric's autocast and DDP act upon.
+    """The module's loss as a ``forward``, which is what Fabric's autocast and DDP wrap.
 
     Marking ``loss`` as a forward method would not do: on a single device Fabric then calls it without
     autocast, and it cannot pass a frozen dataclass through.
@@ -92,7 +92,7 @@ class Session:
     seed : int
     checkpoint_dir : path or None
     resume : bool
-        Take up the state of the checkpoint, if there is one.
+        Restore the state of the checkpoint, if there is one.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Session:
         self.validation_feed = (
             None if validation_batches is None else Feed(validation_batches, "validation_batches", **share)
         )
-        # Taken before the first step: what a module counts or fills meanwhile is no part of it.
+        # Taken before the first step: what a module updates in training is no part of it.
         self._fingerprint: dict[str, Any] = {}
         if checkpoint_dir is not None:
             if fabric.is_global_zero:
@@ -172,7 +172,7 @@ class Session:
                     late = limit is not None and self._any_process(time.perf_counter() - started > limit)
                     if late and self.history.stopped is None:
                         self._save()
-                        # Said after saving: for whoever resumes, the training is still under way.
+                        # Said after saving: in the checkpoint the training is unfinished, so that it can be resumed.
                         self.history.stopped = "time"
             except KeyboardInterrupt:
                 self.history.stopped = "interrupted"
@@ -246,7 +246,7 @@ class Session:
         return torch.stack(rows)
 
     def _any_process(self, late: bool) -> bool:
-        """Whether one of the processes says so: all of them must stop after the same epoch."""
+        """Whether the flag is set in any process: all of them must stop after the same epoch."""
         return bool(self._gather(torch.tensor(float(late), device=self.fabric.device)).any())
 
     def _weights_are_finite(self) -> bool:
@@ -302,7 +302,7 @@ class Session:
             warnings.warn(
                 f"the checkpoint of epoch {len(self.history)} could not be written to {os.fspath(self.checkpoint_dir)} "
                 f"({error.strerror or error}): the training goes on, and a resumed one would begin from the checkpoint "
-                "before it. Make room, or stop and name another checkpoint_dir.",
+                "before it. Free some disk space, or stop and name another checkpoint_dir.",
                 stacklevel=2,
             )
 
