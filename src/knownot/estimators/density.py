@@ -30,7 +30,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
 
     It is scikit-learn's :class:`~sklearn.mixture.GaussianMixture` and
     :class:`~sklearn.neighbors.LocalOutlierFactor` at once: ``score_samples`` in nats, ``predict`` +1 or -1,
-    with a threshold that accepts a wished share of samples like those of the fit.
+    with a threshold that accepts a given share of samples like those of the fit.
     """
 
     @all_or_nothing

@@ -43,7 +43,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         by label (1 where a label is not named). "auto": found for each class by itself, with
         trainings of one to four subclusters, as in section 4 of the paper;
         :func:`knownot.estimators.subcluster_curves` shows how. It comes before the training and
-        heeds neither ``max_time`` nor checkpoints.
+        ignores ``max_time`` and checkpoints.
     latent_dim : int
         Dimension of the latent code.
     rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood", "weibull"} or Rule
@@ -220,8 +220,8 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
             self.history_ = self._pretrain(training, selection, plan)
             if self.history_.stopped in ("time", "interrupted"):
                 warnings.warn(
-                    "the training ended while the encoder was still being pretrained, so this model has learnt nothing "
-                    "else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
+                    "the training ended while the encoder was still being pretrained, so this model has learned "
+                    "nothing else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
                     stacklevel=5,
                 )
                 return

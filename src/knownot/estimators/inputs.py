@@ -1,4 +1,4 @@
-"""From a user's arrays to what a module takes, and the split that keeps calibration honest."""
+"""From a user's arrays to what a module takes, and the split that keeps calibration unbiased."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rule on evidence: what is known of samples, and what a rule makes of it."""
+"""A rule on evidence: gather what is known of samples, and let a rule judge it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RuleBased(Labelled):
         return set(self.rule_.uses) | set(self.rule_.may_use)
 
     def evidence(self, X: Any, names: Collection[str] | None = None) -> dict[str, Tensor]:
-        """What is known of each sample, as rules take it: for rules of one's own.
+        """What is known of each sample, as rules take it: for your own rules.
 
         Parameters
         ----------

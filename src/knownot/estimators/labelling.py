@@ -1,4 +1,4 @@
-"""Labels of a classifier: what it was taught, looked up by value, and what it calls the unknown."""
+"""Labels of a classifier: encoded and decoded by value, with a label for the unknown."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Labelled(Estimator):
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
         if counts.min() < 2:
-            lonely = self.classes_.tolist()[int(counts.argmin())]
+            single = self.classes_.tolist()[int(counts.argmin())]
             raise ValueError(
-                f"class {lonely!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
+                f"class {single!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
                 "and one to check with; add samples or leave the class out."
             )
         refuse_too_few(codes)

@@ -213,7 +213,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> NDArray[Any]:
-        """What the model makes of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
+        """Reconstruction of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
         found = self._apply_in_chunks(self._read(X), self.module_.reconstruct)
         return np.concatenate([self.scaling_.invert(piece) for piece in found])
 

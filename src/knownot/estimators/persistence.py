@@ -90,8 +90,7 @@ def save(estimator: Saveable, path: str | os.PathLike[str]) -> Path:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read an estimator that ``save`` wrote; it is on the CPU and predicts as before.
 
-    The file is read once, as a whole, and its checksum compared, so that it may be overwritten meanwhile or
-    afterwards.
+    The file is read once, as a whole, and its checksum compared, so that it may be overwritten at any time.
 
     Parameters
     ----------
@@ -139,7 +138,7 @@ def refuse_infinite(tensors: Mapping[str, Tensor], where: str, remedy: str) -> N
 def _to_json(value: Any) -> Any:
     """A parameter as JSON can hold it."""
     if isinstance(value, Rule):
-        # A subclass goes by its parent's name, unless it has one of its own.
+        # A subclass inherits its parent's name, unless it sets its own.
         if value.name not in RULES or resolve(RULES[value.name]) is not type(value):
             raise ValueError(
                 f"the rule {type(value).__name__} is not one of knownot's own, so that a saved model could not be "

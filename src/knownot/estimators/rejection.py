@@ -104,7 +104,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         X_unknown: Any = None,
         method: str = "conformal",
     ) -> Self:
-        """Set the threshold anew from samples that were not used in ``fit``.
+        """Set the threshold again, from samples that were not used in ``fit``.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         y : array-like, optional
             Their labels; needed with ``X_unknown`` only.
         accept : float, optional
-            Wished acceptance rate of known samples; default is the estimator's own.
+            Target acceptance rate of known samples; default is the estimator's own.
         X_unknown : array-like, optional
             Samples of unknown classes: the threshold then has the best macro-F1 over all classes
             and "unknown" on X and X_unknown together, whatever ``accept`` says.

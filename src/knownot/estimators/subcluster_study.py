@@ -60,7 +60,7 @@ class SubclusterStudy:
         Share of the epochs, from the first, that is left out of the comparisons.
     valleys : sequence of float
         For K = 2, 3, ... groups in the embedding that all trainings start from: :func:`valley` of the
-        two that are least apart.
+        two that are closest.
 
     Examples
     --------
@@ -97,8 +97,8 @@ class SubclusterStudy:
         """Drop of the full objective from ``few`` to ``many`` subclusters, in nats.
 
         The mean of two: that at equal reconstruction and that of the losses reached. At equal
-        reconstruction the better training is compared by its unripe epochs, in what is reached by
-        its luck.
+        reconstruction the better training is compared by its early epochs; the losses reached depend
+        on chance.
         """
         pairs = list(zip(self.curves[few - 1], self.curves[many - 1], strict=True))
         equal = np.mean([_drop_between(a, b, "divergence", self.cut) for a, b in pairs])
@@ -109,8 +109,8 @@ class SubclusterStudy:
     def n_subclusters(self) -> int:
         """The number chosen: the largest that leaves a valley between any two of its groups.
 
-        Losses of trainings with different K differ by more than a subcluster is worth, by a nat of a
-        hundred on images; whether the embedding falls apart into K groups is plain to see. Without
+        Losses of trainings with different K differ by more than a subcluster gains (one nat in a
+        hundred on images), whereas it is clear whether the embedding splits into K groups. Without
         :attr:`valleys` the drops decide, as in the paper.
         """
         return count_by_valleys(self.valleys) if self.valleys else self.n_by_drops

@@ -49,7 +49,7 @@ def subcluster_curves(
     """Learn one class with 1, 2, 3, ... subclusters and compare how well they cover the latent space.
 
     All trainings of an initialisation start from the same weights, those of a short training
-    in which the divergences hardly weigh, so that clusters still lie apart; k-means on its embedding
+    in which the divergences hardly count, so that clusters are still apart; k-means on its embedding
     places the components. They see the same batches and are measured after every epoch on the
     same held-out samples with the same noise: what is compared differs in K alone.
 
@@ -205,7 +205,7 @@ def _run_study(
 ) -> SubclusterStudy:
     """Train K = 1, 2, ... on the samples of one class, a fifth of them held out.
 
-    ``wanted`` says for how many K there shall be curves, and whether those beyond the number chosen
+    ``wanted`` says for how many K curves are wanted, and whether those beyond the number chosen
     and one more may be left out.
     """
     seed, device = plan.seed or 0, choose_accelerator(plan.accelerator)
@@ -222,7 +222,7 @@ def _run_study(
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed + init)
             base = OpenGMVAE(shape, 1, 1, **arguments)
-        # The weight of the divergences ends at a quarter, where clusters are not glued together yet.
+        # The weight of the divergences ends at a quarter, where clusters have not merged yet.
         epochs = max(round(_FIRST_STEPS * batch_size / len(learned)), 2)
         first = replace(plan, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
         train(base, batches, None, first)

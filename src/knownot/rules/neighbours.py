@@ -79,7 +79,7 @@ class Neighbours(Rule):
     k : int
         Neighbours; fewer where there are fewer embeddings.
     max_references : int, optional
-        Training embeddings to keep, about in proportion to the classes, with a floor for rare
+        Training embeddings to keep, about in proportion to the classes, with a minimum for rare
         ones; None keeps all.
     random_state : int
         Seed of that draw.

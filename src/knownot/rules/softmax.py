@@ -44,7 +44,7 @@ class LogitRule(Rule):
                 f"the evidence 'logits' has shape {tuple(logits.shape)}, but {type(self).__name__} was fitted on "
                 f"{self.n_classes_} classes: give logits of shape (N, {self.n_classes_}), one column a class."
             )
-        # In float64, so that a float32 logit of a thousand still leaves room for the terms beside it.
+        # In float64, so that a float32 logit of a thousand does not absorb the smaller terms of the sum.
         return Verdict(logits, self._knownness(logits.double()))
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""From knownness to a decision: thresholds that nobody has to guess.
+"""From knownness to a decision: thresholds by acceptance rate or by macro-F1.
 
 Every threshold is a number t on the knownness; a sample is accepted when knownness >= t.
 """
@@ -33,14 +33,14 @@ def _check_rate(accept: float) -> float:
 
 
 def quantile_threshold(scores: ArrayLike, accept: float = 0.95) -> float:
-    """Threshold that accepts the wished share of the known samples given.
+    """Threshold that accepts a given share of the known samples.
 
     Parameters
     ----------
     scores : array-like, shape (n,)
         Knownness of known samples.
     accept : float
-        Wished acceptance rate in (0, 1].
+        Target acceptance rate in (0, 1].
 
     Returns
     -------
@@ -69,7 +69,7 @@ class ConformalThreshold:
     Parameters
     ----------
     accept : float
-        Wished acceptance rate of known samples in (0, 1].
+        Target acceptance rate of known samples in (0, 1].
 
     Attributes
     ----------

@@ -10,9 +10,9 @@ from torch import Tensor
 from knownot.probability.weibull import fit_weibull, weibull_log_cumulative_hazard
 from knownot.rules.base import Evidence, Rule, State, Verdict
 
-# Fewer distances have no usable shape: that of two follows from their ratio alone.
+# Fewer distances have no usable shape: that of two depends on their ratio alone.
 _MIN_TAIL = 3
-# Distances that are alike to within this share are one distance, as those of the two members of a class.
+# Distances that are equal to within this share count as one, as those of the two members of a class.
 _EQUAL_WITHIN = 1e-4
 
 
@@ -97,7 +97,7 @@ class Weibull(Rule):
             members = members[correct] if correct.any() else members
             self.means_[c] = members.mean(0)
             tail = _distances(members, self.means_[c : c + 1])[:, 0]
-            # What rounding alone makes of equal embeddings is no distance.
+            # Equal embeddings may differ by rounding: that is no distance.
             noise = 8.0 * torch.finfo(z.dtype).eps * self.means_[c].abs().max()
             tail = torch.where(tail > noise, tail, 0.0).topk(min(self.tail_size, len(tail))).values
             tails[c, : len(tail)] = tail
@@ -146,7 +146,7 @@ class OpenMax(Weibull):
     Notes
     -----
     The algorithm as printed counts i from 1, so that alpha = 1 changes nothing, and revises by
-    exp(-(d_i / scale_i)^shape_i), which would turn it round: this is what the authors' code does.
+    exp(-(d_i / scale_i)^shape_i), which would reverse it: this is what the authors' code does.
     Their fit shifts the tail to begin at 1; here it is the one of :class:`Weibull`, on the distances
     themselves. Theirs are distances between logits; here, d_i is that of the embedding to the mean of
     class i, whatever the module's embedding is. Logits count only up to a constant elsewhere but not
