@@ -49,7 +49,7 @@ class InMemoryBatches:
         Samples in a batch, on each process. A single sample that would be left over at the end
         joins the batch before it, since batch normalisation cannot learn from one.
     shuffle : bool
-        Permute the samples anew for each epoch; see `set_epoch`.
+        Permute the samples again for each epoch; see `set_epoch`.
     seed : int
         Not negative; decides the permutations.
     device : str or torch.device

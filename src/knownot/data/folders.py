@@ -245,7 +245,7 @@ def _call_in_threads(
             if progress is not None:
                 progress(i + 1, n)
     finally:
-        # Ctrl-C arrives above: what has not begun shall not begin.
+        # Ctrl-C arrives above: reads that have not begun are cancelled.
         pool.shutdown(cancel_futures=True)
     return results, failures
 
@@ -282,7 +282,7 @@ def _automatic_size(sizes: list[tuple[int, int]], notes: list[str]) -> tuple[int
 def _allocate(shape: tuple[int, ...], name: str) -> np.ndarray:
     try:
         return np.empty(shape, np.uint8)
-    except (MemoryError, ValueError) as error:  # the latter of sizes beyond all memories
+    except (MemoryError, ValueError) as error:  # ValueError: a size beyond any memory
         raise ValueError(
             f"{name}: {shape[0]} images of {shape[1]} x {shape[2]} pixels need {math.prod(shape) / 2**30:.3g} GiB "
             "of memory, more than is free: choose a smaller image_size."

@@ -188,7 +188,7 @@ def open_set_split(
     unknown: Sequence[Label] | None = None,
     seed: int = 0,
 ) -> OpenSetSplit:
-    """Choose known classes among those that occur, by name or by lot.
+    """Choose known classes among those that occur, by name or at random.
 
     Parameters
     ----------
