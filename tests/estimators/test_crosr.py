@@ -29,7 +29,7 @@ def model(digits):
 
 
 def test_crosr_learns_digits_and_rejects_unknown_ones(digits, model):
-    """Floors on the bundled digits that a broken network or loss cannot pass."""
+    """Lower bounds on the bundled digits that a broken network or loss cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95

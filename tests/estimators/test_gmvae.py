@@ -34,7 +34,7 @@ SMALL = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "hidden": (3
 
 
 def test_gmvae_learns_digits_and_rejects_unknown_ones(digits, model):
-    """Floors on the bundled digits that a broken encoder, decoder or rule cannot pass."""
+    """Lower bounds on the bundled digits that a broken encoder, decoder or rule cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95

@@ -19,7 +19,7 @@ SMALL = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "hidden": (3
 RULES = [MaximumLogit(), MaximumSoftmax(), Energy(), NearestCentroid(), Neighbours()]
 
 
-FLOORS = {"max-logit": 0.93, "max-softmax": 0.92, "energy": 0.93, "nc-d": 0.85, "neighbours": 0.92}
+MIN_AUROC = {"max-logit": 0.93, "max-softmax": 0.92, "energy": 0.93, "nc-d": 0.85, "neighbours": 0.92}
 
 
 def name_of(rule):
@@ -45,12 +45,12 @@ def blobs():
 
 
 def test_softmax_learns_digits_and_rejects_unknown_ones(digits, model):
-    """Floors on the bundled digits that a network or a rule that learned nothing cannot pass."""
+    """Lower bounds on the bundled digits that a network or a rule that learned nothing cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95
     assert model.rule_.name == "max-logit"
-    assert roc_auc_score(known, model.score_samples(X)) > FLOORS["max-logit"]
+    assert roc_auc_score(known, model.score_samples(X)) > MIN_AUROC["max-logit"]
     answers = model.predict(X)
     assert (answers[known] == y[known]).mean() > 0.85
     assert (answers[~known] == -1).mean() > 0.6
@@ -67,7 +67,7 @@ def test_rules_tell_unknown_digits_by_one_network(digits, model, rule):
     classes, knownness = rule.score(evidence["embedding"], evidence)
     known = y_test < 6
     assert (classes.numpy() == y_test)[known].mean() > 0.95
-    assert roc_auc_score(known, knownness) > FLOORS[rule.name]
+    assert roc_auc_score(known, knownness) > MIN_AUROC[rule.name]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=name_of)

@@ -89,7 +89,7 @@ def test_crosr_refuses_impossible_weights():
 
 
 def test_crosr_training_lowers_both_terms():
-    """A floor that a network without one of the two branches cannot pass."""
+    """A lower bound that a network without one of the two branches cannot reach."""
     y = torch.arange(120) % 3
     x = 0.1 * torch.rand(120, 1, 9, 8)
     for c in range(3):

@@ -199,7 +199,7 @@ def test_open_gmvae_refuses_wrong_numbers_of_subclusters():
 
 
 def test_open_gmvae_training_separates_two_classes():
-    """A floor that a model without a working class term or reconstruction cannot pass."""
+    """A lower bound that a model without a working class term or reconstruction cannot reach."""
     torch.manual_seed(0)
     centres = torch.tensor([[4.0, 0, 0, 0], [-4.0, 0, 0, 0]])
     y = torch.arange(400) % 2

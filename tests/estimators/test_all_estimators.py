@@ -1,4 +1,4 @@
-"""What all estimators share: one fit that counts whole or not at all, nested parameters, names that moved."""
+"""What all estimators share: a fit that counts whole or not at all, nested parameters, arguments that moved."""
 
 import inspect
 import signal
