@@ -74,7 +74,7 @@ def race(other: Path, rounds: int, threads: int) -> dict[str, dict[str, float]]:
         name: {checkout: [] for checkout in (other, HERE)} for name in (*RACES, *STARTS)
     }
     for number in range(rounds + 1):
-        # Whoever is first changes from round to round; the first round only warms up.
+        # Which checkout goes first changes from round to round; the first round only warms up.
         for checkout in (other, HERE) if number % 2 else (HERE, other):
             for name, code in RACES.items():
                 seconds = float(run(checkout, ["-W", "ignore", "-c", code, str(threads)])[1])

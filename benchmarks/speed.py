@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py
 
-Each race is a script of its own beside this one, with both sides in one run. Leave the machine alone
-meanwhile: the ratios stand it, the seconds do not.
+Each race is a script of its own beside this one, with both sides in one run. Run nothing else
+meanwhile: the ratios hardly change by it, the seconds do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file of a saved model: safetensors with a JSON configuration and a checksum in its header, never a pickle.
 
-Reading and checking need neither torch nor scikit-learn, so that a command can tell at once what a file holds.
-Tensors are built by whoever asks for them, from the bytes that were checked.
+Reading and checking need neither torch nor scikit-learn, so that a command can show quickly what a file holds.
+Tensors are built by the caller, from the bytes that were checked.
 """
 
 from __future__ import annotations

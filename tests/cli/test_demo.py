@@ -41,7 +41,7 @@ def test_demo_prints_one_json_object(run, tmp_path):
 
 @pytest.mark.slow
 def test_demo_tells_known_from_unknown(run, tmp_path):
-    """A floor that a broken model cannot pass, after fewer epochs than the demo has."""
+    """A lower bound that a broken model cannot reach, after fewer epochs than the demo has."""
     result = run("demo", "--json", "--quiet", "--epochs", 70, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)

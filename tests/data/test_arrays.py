@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from knownot.data import Dataset, check_finite, check_labels, image_tensor, label_codes
 
 
-def test_arrays_of_images_become_channels_first():
+def test_image_tensor_of_arrays_is_channels_first():
     rng = np.random.default_rng(0)
     colour = rng.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
     tensor = image_tensor(colour)
@@ -21,7 +21,7 @@ def test_arrays_of_images_become_channels_first():
     assert torch.equal(image_tensor(grey)[:, 0], torch.from_numpy(grey.astype(np.float32)))
 
 
-def test_tensors_of_images_are_channels_first_already():
+def test_image_tensor_keeps_tensors_channels_first():
     images = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8)
     assert torch.equal(image_tensor(images), images)
     assert image_tensor(images[:, 0]).shape == (4, 1, 5, 6)
@@ -38,7 +38,7 @@ def test_tensors_of_images_are_channels_first_already():
         [[[0.0, 0.5], [1.0, 0.25]]],
     ],
 )
-def test_odd_memory_layouts_are_taken(odd):
+def test_image_tensor_takes_odd_memory_layouts(odd):
     expected = np.asarray(odd, dtype=np.float64)
     tensor = image_tensor(odd)
     expected = expected[..., None] if expected.ndim == 3 else expected
@@ -60,7 +60,7 @@ def test_odd_memory_layouts_are_taken(odd):
         (np.full((2, 4, 4), np.nan), "32 NaN and 0 infinite"),
     ],
 )
-def test_what_is_no_image_is_refused(images, message):
+def test_image_tensor_refuses_what_is_no_image(images, message):
     with pytest.raises(ValueError, match=message):
         image_tensor(images, "photos")
     with pytest.raises(ValueError, match="photos"):
@@ -80,7 +80,7 @@ def test_check_finite_counts_what_numpy_counts(values):
         assert f"first at {int(np.flatnonzero(~np.isfinite(array))[0])}" in str(caught.value)
 
 
-def test_check_finite_finds_places_beyond_one_piece():
+def test_check_finite_finds_positions_beyond_one_piece():
     array = np.zeros((10_000, 2))
     array[5000, 1] = np.nan
     array[9000, 0] = np.inf
@@ -91,7 +91,7 @@ def test_check_finite_finds_places_beyond_one_piece():
 
 
 @pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array(["a", "b", "c"]), [0.0, 1.0, -1.0]])
-def test_labels_pass_unchanged(labels):
+def test_check_labels_keeps_plain_labels(labels):
     checked = check_labels(labels, 3)
     assert checked.tolist() == list(labels)
     assert checked.dtype == np.asarray(labels).dtype
@@ -101,13 +101,13 @@ def test_labels_pass_unchanged(labels):
     ("objects", "kind"),
     [(["a", "bc", "d"], "U"), ([0, 1, 2], "i"), ([True, False, True], "b"), ([b"a", b"b", b"c"], "U")],
 )
-def test_objects_and_bytes_become_numbers_or_strings(objects, kind):
+def test_check_labels_turns_objects_and_bytes_into_numbers_or_strings(objects, kind):
     checked = check_labels(np.array(objects, None if isinstance(objects[0], bytes) else object), 3)
     assert checked.dtype.kind == kind
     assert checked.tolist() == [item.decode() if isinstance(item, bytes) else item for item in objects]
 
 
-def test_labels_of_a_tensor_and_of_a_column_are_taken():
+def test_check_labels_takes_a_tensor_and_a_column():
     assert check_labels(torch.tensor([1, 2]), 2).tolist() == [1, 2]
     with pytest.warns(UserWarning, match="column-vector"):
         assert check_labels(np.array([[1], [2]]), 2).tolist() == [1, 2]
@@ -126,12 +126,12 @@ def test_labels_of_a_tensor_and_of_a_column_are_taken():
         (np.array([1, 2, 3], "M8[D]"), "Unknown label type: y is datetime64"),
     ],
 )
-def test_labels_that_are_none_are_refused(labels, message):
+def test_check_labels_refuses_what_are_no_labels(labels, message):
     with pytest.raises(ValueError, match=message):
         check_labels(labels, 3)
 
 
-def test_a_selection_keeps_what_belongs_together():
+def test_dataset_select_keeps_what_belongs_together():
     data = Dataset(np.arange(6).reshape(3, 2), np.array(["a", "b", "c"]), "letters", ("u", "v"), ("0", "1", "2"))
     for part in (data.select([2, 0]), data.select(np.array([2, 0]))):
         assert part.x.tolist() == [[4, 5], [0, 1]]
@@ -144,14 +144,14 @@ def test_a_selection_keeps_what_belongs_together():
     assert repr(Dataset(np.zeros((1, 2, 2, 1)))) == "Dataset('', 1 samples of shape (2, 2, 1), unlabelled)"
 
 
-def test_a_data_set_that_does_not_fit_is_refused():
+def test_dataset_refuses_parts_that_do_not_fit():
     with pytest.raises(ValueError, match="letters: x has 3 samples but y has 2 entries"):
         Dataset(np.zeros((3, 2)), np.zeros(2), "letters")
     with pytest.raises(ValueError, match="paths has 1 entries"):
         Dataset(np.zeros((3, 2)), paths=("a",))
 
 
-def test_labels_are_demanded_with_a_sentence():
+def test_dataset_labels_are_demanded_with_a_sentence():
     assert Dataset(np.zeros((2, 1)), np.array([1, 2])).labels.tolist() == [1, 2]
     with pytest.raises(ValueError, match=r"photos has no labels: give a label for each sample"):
         _ = Dataset(np.zeros((2, 1)), name="photos").labels
@@ -170,7 +170,7 @@ labels_of_a_kind = st.one_of(
 
 @pytest.mark.filterwarnings("error")
 @given(labels=labels_of_a_kind, classes=labels_of_a_kind)
-def test_label_codes_are_the_places_among_the_classes(labels, classes):
+def test_label_codes_are_positions_among_the_classes(labels, classes):
     """Compared one by one as Python compares; numpy would round or warn."""
     listed = list(dict.fromkeys(np.asarray(classes).tolist()))
     wanted = np.asarray(labels).tolist()

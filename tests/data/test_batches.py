@@ -23,7 +23,7 @@ epochs = st.integers(0, 1000)
 
 
 @given(n=sizes, batch_size=st.integers(1, 20), seed=epochs, epoch=epochs, shuffle=st.booleans())
-def test_each_epoch_holds_each_sample_once(n, batch_size, seed, epoch, shuffle):
+def test_in_memory_batches_hold_each_sample_once_per_epoch(n, batch_size, seed, epoch, shuffle):
     batches = numbered(n, batch_size, seed=seed, shuffle=shuffle)
     batches.set_epoch(epoch)
     lengths = [len(batch.y) for batch in batches]
@@ -38,7 +38,7 @@ def test_each_epoch_holds_each_sample_once(n, batch_size, seed, epoch, shuffle):
 
 
 @given(seed=epochs, epoch=epochs, before=st.lists(epochs, max_size=3))
-def test_the_order_depends_on_seed_and_epoch_alone(seed, epoch, before):
+def test_in_memory_batches_order_depends_on_seed_and_epoch_alone(seed, epoch, before):
     batches = numbered(40, 7, seed=seed, shuffle=True)
     for earlier in before:
         batches.set_epoch(earlier)
@@ -51,7 +51,7 @@ def test_the_order_depends_on_seed_and_epoch_alone(seed, epoch, before):
     assert seen(batches) == seen(fresh) == seen(fresh)
 
 
-def test_epochs_and_seeds_differ():
+def test_in_memory_batches_order_differs_by_epoch_and_seed():
     orders = set()
     for seed in range(5):
         batches = numbered(40, 7, seed=seed, shuffle=True)
@@ -61,7 +61,7 @@ def test_epochs_and_seeds_differ():
     assert len(orders) == 25
 
 
-def test_a_permutation_is_uniform():
+def test_in_memory_batches_order_is_uniform():
     batches = numbered(4, 4, shuffle=True)
     first = []
     for epoch in range(2000):
@@ -72,7 +72,7 @@ def test_a_permutation_is_uniform():
 
 
 @given(n=sizes, world_size=st.integers(1, 6), batch_size=st.integers(1, 12), epoch=epochs, shuffle=st.booleans())
-def test_shards_are_disjoint_cover_and_have_equally_many_batches(n, world_size, batch_size, epoch, shuffle):
+def test_shard_parts_are_disjoint_and_equally_long(n, world_size, batch_size, epoch, shuffle):
     whole = numbered(n, batch_size, shuffle=shuffle)
     whole.set_epoch(epoch)
     if n < world_size:
@@ -90,7 +90,7 @@ def test_shards_are_disjoint_cover_and_have_equally_many_batches(n, world_size, 
         assert sum(lengths) == part.n_samples
 
 
-def test_a_step_of_all_shards_is_a_step_of_one_process():
+def test_shard_steps_together_are_a_step_of_one_process():
     whole = numbered(24, 6, shuffle=True)
     parts = [numbered(24, 2, shuffle=True).shard(rank, 3) for rank in range(3)]
     for together, *apart in zip(whole, *parts, strict=True):
@@ -98,14 +98,14 @@ def test_a_step_of_all_shards_is_a_step_of_one_process():
 
 
 @given(n=st.integers(12, 60), world_size=st.integers(1, 3), batch_size=st.integers(1, 4))
-def test_drop_last_gives_whole_batches_only(n, world_size, batch_size):
+def test_in_memory_batches_with_drop_last_are_whole(n, world_size, batch_size):
     whole = numbered(n, batch_size, drop_last=True)
     for rank in range(world_size):
         lengths = [len(batch.y) for batch in whole.shard(rank, world_size)]
         assert lengths == [batch_size] * (n // world_size // batch_size)
 
 
-def test_sharding_shares_the_tensors_and_leaves_the_whole():
+def test_shard_shares_the_tensors_and_leaves_the_whole():
     whole = numbered(10, 3)
     part = whole.shard(1, 2)
     assert part._x.data_ptr() == whole._x.data_ptr()
@@ -114,7 +114,7 @@ def test_sharding_shares_the_tensors_and_leaves_the_whole():
     assert seen(whole) == list(range(10))
 
 
-def test_uint8_images_are_scaled_and_come_channels_last():
+def test_in_memory_batches_scale_uint8_images():
     images = torch.randint(0, 256, (7, 3, 4, 5), dtype=torch.uint8)
     batches = InMemoryBatches(images, torch.arange(7), 3)
     got = list(batches)
@@ -128,7 +128,7 @@ def test_uint8_images_are_scaled_and_come_channels_last():
     assert batches.input_shape == (3, 4, 5)
 
 
-def test_float_images_stay_as_they_are_and_batches_are_copies():
+def test_in_memory_batches_copy_float_images():
     images = torch.rand(4, 1, 3, 3, dtype=torch.float64)
     batch = next(iter(InMemoryBatches(images, None, 4)))
     torch.testing.assert_close(batch.x, images.float())
@@ -206,7 +206,7 @@ def test_fingerprint_does_not_depend_on_the_pieces(monkeypatch):
     assert batches.fingerprint() == whole
 
 
-def test_images_given_channels_last_in_memory_are_not_copied():
+def test_in_memory_batches_do_not_copy_channels_last_images():
     array = np.zeros((3, 4, 4, 3), np.uint8)
     tensor = torch.from_numpy(array).permute(0, 3, 1, 2)
     assert InMemoryBatches(tensor, None, 2)._x.data_ptr() == tensor.data_ptr()
@@ -232,12 +232,12 @@ def test_images_given_channels_last_in_memory_are_not_copied():
         (torch.zeros(3, 4), None, 4, {"drop_last": True}, "3 samples do not make a whole batch of 4"),
     ],
 )
-def test_what_does_not_fit_is_refused(x, y, batch_size, options, message):
+def test_in_memory_batches_refuse_what_does_not_fit(x, y, batch_size, options, message):
     with pytest.raises(ValueError, match=message):
         InMemoryBatches(x, y, batch_size, **options)
 
 
-def test_no_such_process_or_epoch_is_refused():
+def test_in_memory_batches_refuse_impossible_processes_and_epochs():
     batches = numbered(4, 2)
     with pytest.raises(ValueError, match="rank is 2 of 2 processes"):
         batches.shard(2, 2)

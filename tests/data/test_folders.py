@@ -29,7 +29,7 @@ def pets(tmp_path):
     return tmp_path / "pets"
 
 
-def test_labels_are_the_names_of_the_folders(pets):
+def test_read_folder_labels_are_the_names_of_the_folders(pets):
     data = read_folder(pets)
     assert data.x.shape == (6, 6, 8, 3)
     assert data.x.dtype == np.uint8
@@ -46,7 +46,7 @@ def test_labels_are_the_names_of_the_folders(pets):
 @pytest.mark.parametrize(
     ("ending", "lossless"), [("png", True), ("bmp", True), ("webp", True), ("tif", True), ("gif", True), ("jpg", False)]
 )
-def test_formats_of_pillow_are_read(tmp_path, ending, lossless):
+def test_read_folder_reads_the_formats_of_pillow(tmp_path, ending, lossless):
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:, 8:] = (250, 120, 20)
     save(tmp_path / "a" / f"x.{ending}", pixels, **({"lossless": True} if ending == "webp" else {}))
@@ -55,7 +55,7 @@ def test_formats_of_pillow_are_read(tmp_path, ending, lossless):
     assert image.shape == (16, 16, 3)
 
 
-def test_deep_hidden_and_foreign_files(pets):
+def test_read_folder_reads_deep_files_and_skips_hidden_and_foreign_ones(pets):
     save(pets / "cat" / "more" / "deep.PNG", np.zeros((6, 8, 3)))
     save(pets / "cat" / ".hidden" / "x.png", np.zeros((6, 8, 3)))
     save(pets / "cat" / "._0.png", np.zeros((6, 8, 3)))
@@ -67,7 +67,7 @@ def test_deep_hidden_and_foreign_files(pets):
     assert sum("deep.PNG" in path for path in data.paths) == 1
 
 
-def test_grey_stays_one_channel_only_where_all_are_grey(tmp_path):
+def test_read_folder_keeps_one_channel_only_where_all_are_grey(tmp_path):
     ramp = np.arange(48, dtype=np.uint8).reshape(6, 8)
     save(tmp_path / "a" / "0.png", ramp)
     save(tmp_path / "b" / "1.png", ramp, mode="1")
@@ -82,14 +82,14 @@ def test_grey_stays_one_channel_only_where_all_are_grey(tmp_path):
     assert read_images(tmp_path / "a", channels=3).x.shape == (1, 6, 8, 3)
 
 
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+def test_read_folder_scales_sixteen_bits(tmp_path):
     (tmp_path / "a").mkdir()
     values = np.array([[0, 257, 25700, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "a" / "0.png")
     assert read_folder(tmp_path).x[0, ..., 0].tolist() == [[0, 1, 100, 255]]
 
 
-def test_images_are_turned_as_their_orientation_says(tmp_path):
+def test_read_folder_turns_images_as_their_orientation_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     pixels = np.zeros((4, 8, 3), np.uint8)
@@ -101,7 +101,7 @@ def test_images_are_turned_as_their_orientation_says(tmp_path):
     assert (image == np.rot90(pixels, -1)).all()
 
 
-def test_the_most_common_size_wins_and_others_are_resized_to_it(pets):
+def test_read_folder_resizes_to_the_most_common_size(pets):
     save(pets / "dog" / "large.png", np.full((40, 40, 3), 77))
     data = read_folder(pets)
     assert data.x.shape == (7, 6, 8, 3)
@@ -115,13 +115,13 @@ def test_the_most_common_size_wins_and_others_are_resized_to_it(pets):
     assert read_folder(pets).x.shape[1:3] == (40, 40)
 
 
-def test_of_equally_common_sizes_the_larger_wins(tmp_path):
+def test_read_folder_takes_the_larger_of_equally_common_sizes(tmp_path):
     save(tmp_path / "a" / "0.png", np.zeros((4, 4)))
     save(tmp_path / "a" / "1.png", np.zeros((9, 9)))
     assert read_folder(tmp_path).x.shape == (2, 9, 9, 1)
 
 
-def test_shrinking_averages(tmp_path):
+def test_read_folder_averages_when_it_shrinks(tmp_path):
     """A fine chequerboard becomes grey; picking every n-th pixel would give black or white."""
     save(tmp_path / "a" / "0.png", 255 * (np.indices((64, 64)).sum(0) % 2))
     small = read_folder(tmp_path, image_size=8).x
@@ -135,7 +135,7 @@ def broken(pets) -> None:
     (pets / "dog" / "empty.png").write_bytes(b"")
 
 
-def test_unreadable_images_are_named_all_of_them(pets):
+def test_read_folder_names_all_unreadable_images(pets):
     broken(pets)
     with pytest.raises(ValueError, match=r"3 of 9 images cannot be read.*unreadable='skip'") as caught:
         read_folder(pets)
@@ -144,7 +144,7 @@ def test_unreadable_images_are_named_all_of_them(pets):
     assert "0.png" not in str(caught.value)
 
 
-def test_unreadable_images_are_skipped_as_asked_and_said_so(pets):
+def test_read_folder_skips_unreadable_images_with_a_warning(pets):
     broken(pets)
     with pytest.warns(UserWarning, match="3 of 9 images cannot be read and were skipped"):
         data = read_folder(pets, unreadable="skip")
@@ -154,7 +154,7 @@ def test_unreadable_images_are_skipped_as_asked_and_said_so(pets):
     assert len(data.paths) == 6
 
 
-def test_many_unreadable_images_are_counted_and_none_readable_is_refused(tmp_path):
+def test_read_folder_counts_many_unreadable_images(tmp_path):
     (tmp_path / "a").mkdir()
     for i in range(8):
         (tmp_path / "a" / f"{i}.png").write_text("x")
@@ -164,14 +164,14 @@ def test_many_unreadable_images_are_counted_and_none_readable_is_refused(tmp_pat
         read_folder(tmp_path, unreadable="skip")
 
 
-def test_a_floating_point_image_is_unreadable(tmp_path):
+def test_read_folder_refuses_floating_point_images(tmp_path):
     (tmp_path / "a").mkdir()
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a" / "0.tif")
     with pytest.raises(ValueError, match="floating-point pixels have no agreed range"):
         read_folder(tmp_path)
 
 
-def test_folders_that_are_not_class_folders_are_refused(tmp_path, pets):
+def test_read_folder_refuses_what_are_no_class_folders(tmp_path, pets):
     with pytest.raises(ValueError, match="absent does not exist: give a folder of images"):
         read_folder(tmp_path / "absent")
     with pytest.raises(ValueError, match=r"0.png is a file: give a folder"):
@@ -190,7 +190,7 @@ def test_folders_that_are_not_class_folders_are_refused(tmp_path, pets):
         read_folder(pets)
 
 
-def test_options_that_are_none_are_refused(pets):
+def test_read_folder_refuses_unknown_options(pets):
     with pytest.raises(ValueError, match="unreadable is 'ignore'"):
         read_folder(pets, unreadable="ignore")
     with pytest.raises(ValueError, match="channels is 2"):
@@ -200,7 +200,7 @@ def test_options_that_are_none_are_refused(pets):
             read_folder(pets, image_size=size)
 
 
-def test_images_without_labels(pets, tmp_path):
+def test_read_images_gives_no_labels(pets, tmp_path):
     data = read_images(pets / "cat")
     assert data.y is None
     assert [path.rsplit("/", 1)[1] for path in data.paths] == ["0.png", "1.png", "2.png"]

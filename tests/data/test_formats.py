@@ -45,7 +45,7 @@ def write_jpeg_pack(path, images: np.ndarray, labels: np.ndarray, qualities=(75,
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("shape", [(3, 4, 5), (7,)])
-def test_idx_files_are_read_packed_or_not(tmp_path, ending, shape):
+def test_read_idx_reads_files_packed_or_not(tmp_path, ending, shape):
     array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     write_idx(tmp_path / f"file{ending}", array)
     read = read_idx(tmp_path / f"file{ending}")
@@ -53,7 +53,7 @@ def test_idx_files_are_read_packed_or_not(tmp_path, ending, shape):
     assert read.flags.writeable
 
 
-def test_broken_idx_files_are_refused_by_name(tmp_path):
+def test_read_idx_refuses_broken_files_by_name(tmp_path):
     good = tmp_path / "good.gz"
     write_idx(good, np.zeros((3, 4), np.uint8))
     content = gzip.decompress(good.read_bytes())
@@ -72,7 +72,7 @@ def test_broken_idx_files_are_refused_by_name(tmp_path):
         assert name in str(caught.value)
 
 
-def test_jpeg_packs_decode_to_what_the_files_decode_to(tmp_path):
+def test_read_jpeg_pack_decodes_as_the_single_files(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (1203, 8, 8, 3), dtype=np.uint8)
     labels = rng.integers(0, 200, 1203)
@@ -85,13 +85,13 @@ def test_jpeg_packs_decode_to_what_the_files_decode_to(tmp_path):
     assert read_labels.dtype == np.int64
 
 
-def test_grey_files_in_a_pack_become_colour(tmp_path):
+def test_read_jpeg_pack_turns_grey_files_into_colour(tmp_path):
     write_jpeg_pack(tmp_path / "pack.npz", np.full((2, 8, 8), 100, np.uint8), np.array([0, 1]))
     decoded, _ = read_jpeg_pack(tmp_path / "pack.npz")
     assert decoded.shape == (2, 8, 8, 3)
 
 
-def test_broken_packs_are_refused(tmp_path):
+def test_read_jpeg_pack_refuses_broken_packs(tmp_path):
     image = np.zeros((1, 8, 8, 3), np.uint8)
     write_jpeg_pack(tmp_path / "lacking.npz", image, np.array([0]), scans=None)
     write_jpeg_pack(tmp_path / "objects.npz", image, np.array([0]), scans=np.array([{}], object))
@@ -111,7 +111,7 @@ def write_cifar(path, images: np.ndarray, labels: list[int], key: str = "labels"
 
 
 @pytest.mark.parametrize("key", ["labels", "fine_labels"])
-def test_cifar_batches_are_read(tmp_path, key):
+def test_read_cifar_batch_reads_images_and_labels(tmp_path, key):
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     write_cifar(tmp_path / "batch", images, [3, 1, 4, 1, 5], key)
     read, labels = read_cifar_batch(tmp_path / "batch")
@@ -121,7 +121,7 @@ def test_cifar_batches_are_read(tmp_path, key):
     assert labels.dtype == np.int64
 
 
-def test_the_bytes_of_a_python_2_batch_are_read(tmp_path):
+def test_read_cifar_batch_reads_the_bytes_of_python_2(tmp_path):
     """The published files: written by Python 2, whose strings are bytes, and by an old numpy."""
     data = bytes(range(256)) * 12
     # Opcodes in the order Python 2's cPickle wrote them, protocol 2.
@@ -150,7 +150,7 @@ class EvilNumpy:
 
 
 @pytest.mark.parametrize("evil", [Evil(), EvilNumpy(), sys.exit, print])
-def test_a_pickle_that_asks_for_more_than_arrays_is_refused_and_runs_nothing(tmp_path, evil, capsys):
+def test_read_cifar_batch_refuses_pickles_that_would_run_code(tmp_path, evil, capsys):
     (tmp_path / "batch").write_bytes(pickle.dumps({b"data": evil, b"labels": [0]}, protocol=2))
     with pytest.raises(ValueError, match="batch is not a CIFAR batch: it asks to run"):
         read_cifar_batch(tmp_path / "batch")
@@ -167,7 +167,7 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused_and_runs_nothing(tmp
         pickle.dumps({b"data": np.zeros((2, 3072)), b"labels": [0, 1]}, protocol=2),
     ],
 )
-def test_a_file_that_is_no_batch_is_refused(tmp_path, content):
+def test_read_cifar_batch_refuses_what_is_no_batch(tmp_path, content):
     (tmp_path / "batch").write_bytes(content)
     with pytest.raises(ValueError, match=r"batch is not a CIFAR batch: .* Take the files of cifar-10-python.tar.gz"):
         read_cifar_batch(tmp_path / "batch")

@@ -42,7 +42,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def test_digits_are_those_of_scikit_learn_split_once_and_for_all():
+def test_load_named_digits_are_those_of_scikit_learn():
     train, test = load_named(), load_named("digits", "test")
     assert train.x.shape == (1347, 8, 8, 1)
     assert test.x.shape == (450, 8, 8, 1)
@@ -63,7 +63,7 @@ def test_digits_are_those_of_scikit_learn_split_once_and_for_all():
 @pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST")])
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("below", ["raw", ""])
-def test_idx_layouts(root, name, folder, ending, below):
+def test_load_named_reads_idx_layouts(root, name, folder, ending, below):
     place = made(root / folder / below)
     content = {}
     for split, stem in (("train", "train"), ("test", "t10k")):
@@ -81,7 +81,7 @@ def test_idx_layouts(root, name, folder, ending, below):
     assert load_named(name, "test").name == f"{name} (test)"
 
 
-def test_idx_files_that_do_not_belong_together_are_refused(root):
+def test_load_named_refuses_idx_files_that_do_not_belong_together(root):
     place = made(root / "MNIST" / "raw")
     formats.write_idx(place / "train-images-idx3-ubyte", pixels(5, 28, 28))
     formats.write_idx(place / "train-labels-idx1-ubyte", pixels(4))
@@ -89,7 +89,7 @@ def test_idx_files_that_do_not_belong_together_are_refused(root):
         load_named("mnist")
 
 
-def test_cifar10_prefers_the_original_batches_to_a_jpeg_copy_and_says_which(root):
+def test_load_named_cifar10_prefers_the_original_to_a_jpeg_copy(root):
     images, labels = pixels(4, 32, 32, 3), np.array([3, 0, 9, 9])
     for split in ("train", "test"):
         formats.write_jpeg_pack(made(root / "cifar10") / f"jpeg_{split}.npz", images, labels)
@@ -106,7 +106,7 @@ def test_cifar10_prefers_the_original_batches_to_a_jpeg_copy_and_says_which(root
     assert "lossy" in load_named("cifar10", "test").note
 
 
-def test_cifar100(root):
+def test_load_named_cifar100(root):
     images = pixels(3, 32, 32, 3)
     for split in ("train", "test"):
         formats.write_cifar(made(root / "cifar-100-python") / split, images, [99, 0, 49], "fine_labels")
@@ -120,7 +120,7 @@ def test_cifar100(root):
     assert (names[0], names[49], names[99]) == ("apple", "mountain", "worm")
 
 
-def test_svhn_counts_its_ten_as_zero(root):
+def test_load_named_svhn_counts_its_ten_as_zero(root):
     images = pixels(4, 32, 32, 3)
     place = made(root / "SVHN") / "train_32x32.mat"
     savemat(place, {"X": images.transpose(1, 2, 3, 0), "y": np.array([[10], [1], [9], [10]], np.uint8)})
@@ -133,7 +133,7 @@ def test_svhn_counts_its_ten_as_zero(root):
         load_named("svhn")
 
 
-def test_tiny_imagenet_packs(root):
+def test_load_named_tiny_imagenet_packs(root):
     folder = made(root / "tinyimagenet")
     images, labels = pixels(4, 16, 16, 3), np.array([0, 7, 7, 199])
     formats.write_jpeg_pack(folder / "train_known.npz", images, labels)
@@ -146,7 +146,7 @@ def test_tiny_imagenet_packs(root):
     assert len(load_named("tiny-imagenet", "test")) == 2
 
 
-def test_tiny_imagenet_as_published(root):
+def test_load_named_tiny_imagenet_as_published(root):
     top = root / "tiny-imagenet-200"
     wnids = ["n01", "n03", "n02"]
     for k, wnid in enumerate(wnids):
@@ -169,7 +169,7 @@ def test_tiny_imagenet_as_published(root):
     assert test.x[:, 0, 0, 0].tolist() == [0, 80, 160]
 
 
-def test_omniglot_packed_and_as_drawn(root):
+def test_load_named_omniglot_packed_and_as_drawn(root):
     drawings = RNG.random((3, 20, 105, 105)) < 0.9
     for part in ("images_background", "images_evaluation"):
         np.savez(made(root / "omniglot") / f"{part}.npz", images=drawings, labels=np.arange(3)[:, None].repeat(20, 1))
@@ -196,7 +196,7 @@ def test_omniglot_packed_and_as_drawn(root):
     assert (drawn.x[2, ..., 0] == drawings[0, 0] * 255).all()
 
 
-def test_frey_faces_are_split_by_time(root):
+def test_load_named_frey_faces_are_split_by_time(root):
     frames = pixels(1000, 28, 20)
     savemat(root / "frey_rawface.mat", {"ff": frames.reshape(1000, -1).T})
     for _ in range(2):
@@ -211,7 +211,7 @@ def test_frey_faces_are_split_by_time(root):
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMED) - {"digits"}))
-def test_a_set_that_is_not_there_says_where_to_put_it(root, name, monkeypatch):
+def test_load_named_says_where_to_put_a_missing_set(root, name, monkeypatch):
     with pytest.raises(ValueError, match=f"The data set '{name}' .train. is not in .*set KNOWNOT_DATA to it") as caught:
         load_named(name)
     assert NAMED[name].places in str(caught.value)
@@ -221,7 +221,7 @@ def test_a_set_that_is_not_there_says_where_to_put_it(root, name, monkeypatch):
         load_named(name)
 
 
-def test_a_name_or_split_or_folder_that_is_none_is_refused(tmp_path, monkeypatch):
+def test_load_named_refuses_wrong_names_splits_and_folders(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"no data set named 'fasion-mnist'.*Did you mean 'fashion-mnist'\?"):
         load_named("fasion-mnist")
     with pytest.raises(ValueError, match="the names are digits, mnist, fashion-mnist"):
@@ -235,7 +235,7 @@ def test_a_name_or_split_or_folder_that_is_none_is_refused(tmp_path, monkeypatch
         load_named("mnist", folder=tmp_path / "nowhere")
 
 
-def test_names_are_read_generously():
+def test_known_name_reads_names_generously():
     assert known_name("Fashion_MNIST") == "fashion-mnist"
     assert known_name("CIFAR-10") == "cifar10"
     assert known_name("tinyimagenet") == "tiny-imagenet"
@@ -256,7 +256,7 @@ def hub(tables: dict, asked: list):
     return SimpleNamespace(load_dataset=load_dataset)
 
 
-def test_what_is_not_in_the_folder_comes_from_the_hub(tmp_path, monkeypatch):
+def test_load_named_asks_the_hub_for_what_is_not_in_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("KNOWNOT_DATA", str(tmp_path))
     grey, colour = pixels(3, 28, 28), pixels(3, 32, 32, 3)
     tiny = HubTable(image=[Image.fromarray(colour[0]), Image.fromarray(colour[1, ..., 0])], label=[5, 6])
@@ -306,7 +306,7 @@ def test_what_is_not_in_the_folder_comes_from_the_hub(tmp_path, monkeypatch):
         ("frey-faces", "train", (28, 20, 1), None, None),
     ],
 )
-def test_the_real_data_sets(data_root, name, split, shape, counts, mean):
+def test_load_named_of_the_real_data_sets(data_root, name, split, shape, counts, mean):
     data = load_named(name, split)
     assert data.x.dtype == np.uint8
     assert data.x.shape[1:] == shape
@@ -320,7 +320,7 @@ def test_the_real_data_sets(data_root, name, split, shape, counts, mean):
         assert abs(data.x.mean() - mean) < 0.001
 
 
-def test_a_table_of_the_real_datasets_package_is_read(tmp_path, monkeypatch):
+def test_load_named_reads_a_table_of_the_datasets_package(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     grey = pixels(3, 28, 28)
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list("0123456789"))})

@@ -10,7 +10,7 @@ from knownot.data import NAMED, PROTOCOLS, Dataset, load_named, open_set_partiti
 STANDARD = ("mnist", "svhn", "cifar10", "cifar+10", "cifar+50", "tiny-imagenet")
 
 
-def test_the_protocols_are_there_and_name_data_sets_that_can_be_loaded():
+def test_protocols_name_data_sets_that_can_be_loaded():
     assert set(STANDARD) < set(PROTOCOLS)
     assert len(PROTOCOLS) == 10
     for name, protocol in PROTOCOLS.items():
@@ -29,7 +29,7 @@ def test_the_protocols_are_there_and_name_data_sets_that_can_be_loaded():
         ("tiny-imagenet", 200, 20, 180, 5),
     ],
 )
-def test_the_standard_protocols_have_five_splits_of_distinct_classes(name, n_classes, n_known, n_unknown, n_distinct):
+def test_protocols_have_five_splits_of_distinct_classes(name, n_classes, n_known, n_unknown, n_distinct):
     protocol = PROTOCOLS[name]
     assert len(protocol.splits) == 5
     # As published, some splits hold the same known classes in another order.
@@ -47,7 +47,7 @@ def test_the_standard_protocols_have_five_splits_of_distinct_classes(name, n_cla
             assert known <= set(range(10))
 
 
-def test_samples_of_the_lists_are_as_published():
+def test_protocols_are_as_published():
     def split(name: str, number: int):
         return PROTOCOLS[name].splits[number]
 
@@ -64,7 +64,7 @@ def test_samples_of_the_lists_are_as_published():
     assert len({split("cifar+10", number).unknown for number in range(5)}) == 5
 
 
-def test_the_open_set_gmvae_protocols():
+def test_protocols_of_the_open_set_gmvae():
     names = {name: PROTOCOLS[f"open-gmvae/{name}"] for name in ("fashion-mnist", "cifar10", "mnist-even-odd")}
     fashion = names["fashion-mnist"].splits[0]
     classes = NAMED["fashion-mnist"].class_names
@@ -96,7 +96,7 @@ def test_the_open_set_gmvae_protocols():
     ],
 )
 @pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.data)])
-def test_the_training_sets_that_remain(name, counts, remaining, real):
+def test_protocols_leave_training_sets_of_the_right_size(name, counts, remaining, real):
     protocol = PROTOCOLS[name]
     if real:
         train, test = load_named(protocol.dataset), load_named(protocol.dataset, "test")
@@ -114,7 +114,7 @@ def test_the_training_sets_that_remain(name, counts, remaining, real):
 
 
 @pytest.mark.data
-def test_tiny_imagenet_splits_are_those_of_the_file_and_run_unshortened(data_root):
+def test_protocols_of_tiny_imagenet_are_those_of_the_file(data_root):
     published = json.loads((data_root / "tinyimagenet" / "classes.json").read_text())["osr_known_splits"]
     assert [list(split.labels) for split in PROTOCOLS["tiny-imagenet"].splits] == published
     train, test = load_named("tiny-imagenet"), load_named("tiny-imagenet", "test")

@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_reader_is_picked_by_what_the_source_is(here):
+def test_read_source_picks_the_reader_by_the_source(here):
     assert len(read_source("digits")) == 1347
     assert len(read_source("Digits", split="test")) == 450
     pets = read_source("pets", image_size=3, channels=1)
@@ -37,14 +37,14 @@ def test_the_reader_is_picked_by_what_the_source_is(here):
     assert read_source("a.npz").y.tolist() == ["u", "v"]
 
 
-def test_a_name_wins_over_a_folder_unless_written_as_a_path(here):
+def test_read_source_prefers_a_name_to_a_folder(here):
     (here / "pets").rename(here / "digits")
     assert len(read_source("digits")) == 1347
     assert len(read_source("./digits")) == 4
     assert len(read_source(here / "digits")) == 4
 
 
-def test_options_reach_the_readers(here):
+def test_read_source_passes_options_to_the_readers(here):
     (here / "pets" / "cat" / "broken.png").write_text("x")
     with pytest.raises(ValueError, match="1 of 5 images cannot be read"):
         read_source("pets")
@@ -68,14 +68,14 @@ def test_options_reach_the_readers(here):
         ("", "'' is neither a name nor there"),
     ],
 )
-def test_other_sources_are_answered_with_the_possibilities(here, source, message):
+def test_read_source_answers_other_sources_with_the_possibilities(here, source, message):
     (here / "notes.txt").write_text("x")
     (here / "notes").write_text("x")
     with pytest.raises(ValueError, match=message):
         read_source(source)
 
 
-def test_arrays_of_images_and_tables(tmp_path):
+def test_read_npz_reads_arrays_of_images(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 5), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", x=images, y=[0, 1, 1], coarse=["u", "u", "v"])
     data = read_npz(tmp_path / "a.npz")
@@ -121,20 +121,20 @@ def test_read_npz_keeps_neighbouring_times_apart(tmp_path):
         ({"x": np.array([[{}]], object)}, None, "cannot be read: Object arrays cannot be loaded"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, label, message):
+def test_read_npz_refuses_arrays_that_do_not_fit(tmp_path, arrays, label, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=message) as caught:
         read_npz(tmp_path / "a.npz", label)
     assert "a.npz" in str(caught.value)
 
 
-def test_a_broken_archive_is_refused(tmp_path):
+def test_read_npz_refuses_a_broken_archive(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK no zip")
     with pytest.raises(ValueError, match=r"a.npz cannot be read"):
         read_npz(tmp_path / "a.npz")
 
 
-def test_importing_data_loads_no_heavy_package():
+def test_data_imports_no_heavy_package():
     heavy = ("pandas", "pyarrow", "datasets", "sklearn", "scipy", "matplotlib", "lightning")
     code = f"import sys, knownot.data; print([name for name in {heavy!r} if name in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

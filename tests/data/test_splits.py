@@ -22,7 +22,7 @@ def labelled(draw):
 
 
 @given(labelled())
-def test_codes_are_the_places_of_the_known_classes(case):
+def test_open_set_split_codes_are_positions_among_the_known_classes(case):
     y, known = case
     split = OpenSetSplit(known)
     codes = split.apply(y)
@@ -33,7 +33,7 @@ def test_codes_are_the_places_of_the_known_classes(case):
     assert as_text.apply(np.array([f"class {label}" for label in y])).tolist() == codes.tolist()
 
 
-def test_groups_join_labels():
+def test_open_set_split_groups_join_labels():
     split = OpenSetSplit({"even": (0, 2), "odd": (1, 3), "seven": 7}, unknown=(4, 5))
     assert split.apply(np.arange(9)).tolist() == [0, 1, 0, 1, -1, -1, -1, 2, -1]
     assert split.is_unknown(np.arange(9)).tolist() == [False] * 4 + [True, True] + [False] * 3
@@ -44,7 +44,7 @@ def test_groups_join_labels():
     assert OpenSetSplit({"pets": ["cat", "dog"], "wild": "fox"}).apply(["fox", "dog", "elk"]).tolist() == [1, 0, -1]
 
 
-def test_labels_of_any_number_type_are_equal():
+def test_open_set_split_compares_labels_of_any_number_type():
     split = OpenSetSplit(np.array([3, 1]))
     for y in (np.array([1, 2, 3], np.uint8), [1.0, 2.0, 3.0], np.array([1, 2, 3], object)):
         assert split.apply(y).tolist() == [1, -1, 0]
@@ -62,19 +62,19 @@ def test_labels_of_any_number_type_are_equal():
         ([1, 2], [2, 3], "or is unknown"),
     ],
 )
-def test_a_split_that_contradicts_itself_is_refused(known, unknown, message):
+def test_open_set_split_refuses_contradictions(known, unknown, message):
     with pytest.raises(ValueError, match=message):
         OpenSetSplit(known, unknown)
 
 
-def test_unknown_elsewhere_needs_unknown():
+def test_open_set_split_with_unknown_elsewhere_needs_unknown():
     with pytest.raises(ValueError, match="list the unknown classes of the other data set"):
         OpenSetSplit([1], unknown_elsewhere=True)
     assert OpenSetSplit([1], [1, 2], unknown_elsewhere=True).unknown == (1, 2)
 
 
 @given(labelled(), st.data())
-def test_a_partition_has_each_sample_at_most_once_and_where_it_belongs(case, data):
+def test_open_set_partition_has_each_sample_once_and_where_it_belongs(case, data):
     y, known = case
     split = OpenSetSplit(known)
     n_known = data.draw(st.integers(0, int(split.is_known(y).sum()) - 1))
@@ -98,7 +98,7 @@ def test_a_partition_has_each_sample_at_most_once_and_where_it_belongs(case, dat
     assert (codes >= 0).sum() == n_known
 
 
-def test_the_draw_depends_on_the_seed_alone_and_known_and_unknown_do_not_interfere():
+def test_open_set_partition_depends_on_the_seed_alone():
     y = np.arange(100) % 4
     data, split = numbered(y), OpenSetSplit([0, 1])
 
@@ -110,7 +110,7 @@ def test_the_draw_depends_on_the_seed_alone_and_known_and_unknown_do_not_interfe
     assert (cut(0, 10) != cut(1, 10)).any()
 
 
-def test_listed_unknown_classes_leave_the_others_out():
+def test_open_set_partition_leaves_out_classes_that_are_not_listed():
     y = np.arange(40) % 4
     cut = open_set_partition(numbered(y), numbered(y), OpenSetSplit([0], unknown=[2]), 0, 10)
     assert set(cut.validation_unknown.y) == {2}
@@ -119,7 +119,7 @@ def test_listed_unknown_classes_leave_the_others_out():
     assert (codes == np.where(x[:, 0] % 4 == 0, 0, -1)).all()
 
 
-def test_unknown_classes_of_another_data_set():
+def test_open_set_partition_takes_unknown_classes_of_another_data_set():
     here, there = numbered(np.arange(40) % 4), numbered(np.arange(50) % 5, "there")
     split = OpenSetSplit([1, 3], unknown=[1, 4], unknown_elsewhere=True)
     cut = open_set_partition(here, here, split, 5, unknown_test=there)
@@ -137,7 +137,7 @@ def test_unknown_classes_of_another_data_set():
         open_set_partition(here, here, OpenSetSplit([1], [9], unknown_elsewhere=True), unknown_test=there)
 
 
-def test_a_partition_that_cannot_be_is_refused():
+def test_open_set_partition_refuses_impossible_numbers():
     data = numbered(np.arange(40) % 4)
     with pytest.raises(ValueError, match=r"n_validation_known is 10, but numbered can give 0 to 9 \(10 known and 30"):
         open_set_partition(data, data, OpenSetSplit([0]), 10)
@@ -149,7 +149,7 @@ def test_a_partition_that_cannot_be_is_refused():
         open_set_partition(Dataset(np.zeros((3, 1)), name="unlabelled"), data, OpenSetSplit([0]))
 
 
-def test_a_split_is_chosen_among_the_classes_that_occur():
+def test_open_set_split_chooses_among_the_classes_that_occur():
     letters = numbered(np.array(["cat", "dog", "fox", "elk", "cat"]))
     assert open_set_split(letters, known=["fox", "cat"]).unknown == ("dog", "elk")
     assert open_set_split(letters, known={"pets": ("cat", "dog")}, unknown=["elk"]).unknown == ("elk",)
@@ -163,7 +163,7 @@ def test_a_split_is_chosen_among_the_classes_that_occur():
 
 
 @given(n_known=st.integers(1, 6), seed=st.integers(0, 50))
-def test_a_drawn_split_covers_all_classes_once(n_known, seed):
+def test_open_set_split_drawn_covers_all_classes_once(n_known, seed):
     y = np.arange(30) % 6
     split = open_set_split(y, n_known=n_known, seed=seed)
     assert len(split.labels) == n_known
@@ -173,7 +173,7 @@ def test_a_drawn_split_covers_all_classes_once(n_known, seed):
     assert split.is_unknown(y).sum() == 30 - 5 * n_known
 
 
-def test_draws_reach_every_class():
+def test_open_set_split_draws_reach_every_class():
     assert {label for seed in range(40) for label in open_set_split(np.arange(6), n_known=2, seed=seed).labels} == set(
         range(6)
     )

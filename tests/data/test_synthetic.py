@@ -8,7 +8,7 @@ from knownot.data import arcs, blobs, pinwheel, rings
 
 
 @pytest.mark.parametrize(("make", "n_clusters"), [(blobs, 4), (arcs, 5), (pinwheel, 4), (rings, 3)])
-def test_clusters_are_as_many_as_said_equal_repeatable_and_apart(make, n_clusters):
+def test_synthetic_clusters_are_equal_repeatable_and_apart(make, n_clusters):
     data = make(902, n_clusters, seed=1)
     assert data.x.shape == (902, 2)
     assert data.x.dtype == np.float32
@@ -54,7 +54,7 @@ def test_pinwheel_unwinds_to_gaussian_arms():
     assert abs(across.std() - 0.05) < 0.005
 
 
-def test_too_few_samples_are_refused():
+def test_blobs_refuse_too_few_samples():
     for n_clusters in (0, 4):
         with pytest.raises(ValueError, match=f"3 samples cannot make {n_clusters} clusters"):
             blobs(3, n_clusters)

@@ -35,7 +35,7 @@ def write(tmp_path, text: str):
     return tmp_path / "table.csv"
 
 
-def test_numeric_columns_are_features_and_one_column_the_label(table):
+def test_read_table_takes_features_and_a_label(table):
     data = read_table(table, "species", ["width", "height", "flying"])
     assert data.x.dtype == np.float64
     assert data.x.tolist() == [[1.5, 1, 1], [2, 2, 0], [-3.25, 3, 1], [4, 4, 1]]
@@ -48,14 +48,14 @@ def test_numeric_columns_are_features_and_one_column_the_label(table):
     assert numbers.y.dtype == np.int64
 
 
-def test_to_predict_the_training_columns_are_picked_in_their_order(table):
+def test_read_table_takes_columns_in_the_order_given(table):
     data = read_table(table, columns=("height", "width"))
     assert data.y is None
     assert data.x.tolist() == [[1, 1.5], [2, 2], [3, -3.25], [4, 4]]
     assert data.feature_names == ("height", "width")
 
 
-def test_a_column_that_is_not_there_is_answered_with_those_that_are(table):
+def test_read_table_answers_a_missing_column_with_those_there_are(table):
     with pytest.raises(ValueError, match="no column 'Species', the label column") as caught:
         read_table(table, "Species")
     assert "width, height, flying, species, Number" in str(caught.value)
@@ -67,7 +67,7 @@ def test_a_column_that_is_not_there_is_answered_with_those_that_are(table):
     assert "Did you mean" not in str(caught.value)
 
 
-def test_columns_of_text_are_named(table):
+def test_read_table_names_columns_of_text(table):
     with pytest.raises(
         ValueError, match=r"1 of 5 feature columns are not numeric: 'species' \(for instance cat\)"
     ) as e:
@@ -78,13 +78,13 @@ def test_columns_of_text_are_named(table):
     assert "name it as the label" not in str(e.value)
 
 
-def test_the_text_among_numbers_is_shown(tmp_path):
+def test_read_table_shows_text_among_numbers(tmp_path):
     file = write(tmp_path, "a,b\n1,2\n3,n.v.\n4,5\n")
     with pytest.raises(ValueError, match=r"'b' \(for instance n.v.\)"):
         read_table(file)
 
 
-def test_rows_with_missing_values_are_counted_and_located(tmp_path):
+def test_read_table_counts_and_locates_missing_values(tmp_path):
     file = write(tmp_path, "a,b,c\n1,2,x\n,4,y\n5,6,\n7,NaN,y\n8,9,y\n")
     with pytest.raises(ValueError, match=r"3 of 5 rows miss a value, NaN \(2 a feature, 1 the label\)") as caught:
         read_table(file, "c")
@@ -100,7 +100,7 @@ def test_rows_with_missing_values_are_counted_and_located(tmp_path):
         read_table(empty, missing="skip")
 
 
-def test_nullable_columns_of_parquet_are_read(tmp_path):
+def test_read_table_reads_nullable_columns_of_parquet(tmp_path):
     frame = pd.DataFrame({"a": pd.array([1, None, 3], "Int64"), "b": pd.array([0.5, 1.5, 2.5], "Float64")})
     frame["c"] = pd.Categorical(["x", "y", "x"])
     frame.to_parquet(tmp_path / "t.parquet")
@@ -149,7 +149,7 @@ def test_read_table_keeps_float32_where_all_columns_are(tmp_path, kinds, kind):
     assert data.x.tolist() == [[0, 0], [1, 1]]
 
 
-def test_labels_of_every_kind(tmp_path):
+def test_read_table_takes_labels_of_every_kind(tmp_path):
     file = write(tmp_path, "a,truth,whole,mixed,part\n1,True,1.0,1,0.5\n2,False,2.0,x,0.25\n")
     assert read_table(file, "truth", ["a"]).y.tolist() == [1, 0]
     assert read_table(file, "whole", ["a"]).y.tolist() == [1, 2]
@@ -159,14 +159,14 @@ def test_labels_of_every_kind(tmp_path):
         read_table(file, "part", ["a"])
 
 
-def test_the_row_numbers_that_pandas_writes_are_left_out(tmp_path):
+def test_read_table_leaves_out_the_row_numbers_of_pandas(tmp_path):
     FRAME[["width", "species"]].to_csv(tmp_path / "t.csv")
     data = read_table(tmp_path / "t.csv", "species")
     assert data.feature_names == ("width",)
     assert "only counts the rows" in data.note
 
 
-def test_what_is_no_table_is_refused(tmp_path):
+def test_read_table_refuses_what_is_no_table(tmp_path):
     with pytest.raises(ValueError, match=r"absent.csv does not exist"):
         read_table(tmp_path / "absent.csv")
     with pytest.raises(ValueError, match=r"table.xlsx does not end in .csv, .tsv, .parquet"):
@@ -189,7 +189,7 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("absent", "ending"), [("pandas", "csv"), ("pyarrow", "parquet")])
-def test_a_missing_package_is_named_with_the_way_to_get_it(tmp_path, monkeypatch, absent, ending):
+def test_read_table_names_a_missing_package(tmp_path, monkeypatch, absent, ending):
     FRAME.to_parquet(tmp_path / "t.parquet")
     FRAME.to_csv(tmp_path / "t.csv")
     if absent == "pandas":

@@ -28,8 +28,8 @@ def model(digits):
     return CROSRClassifier(rule="nc-d", max_epochs=20, random_state=0).fit(X, y)
 
 
-def test_digits_are_learned_and_foreign_digits_refused(digits, model):
-    """Floors on the bundled digits that a broken network or loss cannot pass."""
+def test_crosr_learns_digits_and_rejects_unknown_ones(digits, model):
+    """Lower bounds on the bundled digits that a broken network or loss cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95
@@ -39,7 +39,7 @@ def test_digits_are_learned_and_foreign_digits_refused(digits, model):
     assert (answers[~known] == -1).mean() > 0.25
 
 
-def test_reconstructions_resemble_their_input(digits, model):
+def test_crosr_reconstructions_resemble_their_input(digits, model):
     *_, X, y = digits
     X = X[y < 6]
     made = model.reconstruct(X)
@@ -48,14 +48,14 @@ def test_reconstructions_resemble_their_input(digits, model):
     assert ((made - greys) ** 2).mean() < 0.7 * ((greys - greys.mean(0)) ** 2).mean()
 
 
-def test_the_first_columns_of_the_embedding_classify(digits, model):
+def test_crosr_transform_gives_logits_first(digits, model):
     *_, X, y = digits
     known, z = y < 6, model.transform(X)
     assert z.shape == (len(X), 6 + 2 * 32)
     assert (z[known, : model.module_.n_classes].argmax(1) == y[known]).mean() > 0.95
 
 
-def test_string_labels_and_tables():
+def test_crosr_takes_string_labels_and_tables():
     X, y = make_blobs(400, centers=3, n_features=6, random_state=2)
     names = np.array(["ape", "bear", "cat"])[y]
     model = CROSRClassifier(rule="nc-d", max_epochs=15, random_state=0).fit(X[y < 2], names[y < 2])
@@ -67,7 +67,7 @@ def test_string_labels_and_tables():
 
 
 @pytest.mark.parametrize("images", [False, True])
-def test_predictions_are_identical_after_loading(images, tmp_path):
+def test_crosr_predicts_the_same_after_loading(images, tmp_path):
     X, y = make_blobs(200, centers=2, n_features=72, center_box=(0.0, 1.0), cluster_std=0.1, random_state=0)
     X = np.clip(X, 0.0, 1.0).reshape(200, 9, 8) if images else X
     model = CROSRClassifier(max_epochs=3, random_state=0, **SMALL).fit(X, y)
@@ -97,7 +97,7 @@ def built(shape, **settings):
         ((30,), ((1, 128), (1, 128)), 0),
     ],
 )
-def test_auto_chooses_the_network_by_the_samples(shape, stages, top):
+def test_crosr_auto_chooses_the_network_by_the_samples(shape, stages, top):
     module = built(shape)
     assert [e.weight.shape[0] for e in module.network.expansions] == [width for _, width in stages]
     assert module.latent_dim == 3 + 32 * len(stages)
@@ -106,20 +106,20 @@ def test_auto_chooses_the_network_by_the_samples(shape, stages, top):
     assert sum(p.ndim == 4 for p in module.network.head.parameters()) == top
 
 
-def test_what_is_named_or_given_goes_before_auto():
+def test_crosr_prefers_what_is_named_or_given_to_auto():
     assert built((3, 32, 32), architecture="mnist").latent_dim == 3 + 2 * 32
     own = built((1, 28, 28), blocks=((1, 5),), hidden=(), bottleneck_dim=7)
     assert own.latent_dim == 3 + 7
     assert [tuple(p.shape) for p in own.network.head.parameters() if p.ndim > 1] == [(3, 5 * 14 * 14)]
 
 
-def test_unknown_architectures_are_refused_before_training():
+def test_crosr_refuses_unknown_architectures_before_training():
     X = np.zeros((20, 16, 16), np.uint8)
     with pytest.raises(ValueError, match="architecture='vgg' is not known: use 'auto', 'mnist', 'cifar', 'small'"):
         CROSRClassifier("vgg", rule="nc-d").fit(X, np.arange(20) % 2)
 
 
-def test_clone_and_parameters():
+def test_crosr_can_be_cloned():
     model = CROSRClassifier("mnist", reconstruction_weight=3.0, accept=0.9)
     copy = clone(model)
     assert copy.get_params() == model.get_params()
@@ -128,6 +128,6 @@ def test_clone_and_parameters():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_check_estimator_passes_in_whole_without_rejection():
+def test_crosr_without_rejection_passes_check_estimator():
     results = check_estimator(CROSRClassifier(accept=None, max_epochs=12, **SMALL), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 50

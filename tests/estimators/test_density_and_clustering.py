@@ -24,7 +24,7 @@ def blobs():
 
 
 @pytest.mark.parametrize("cls", [GaussianMixtureDensity, GaussianMixtureClusterer, EmbeddingClassifier])
-def test_smallest_estimators_are_short(cls):
+def test_mixture_and_embedding_estimators_are_short(cls):
     assert len(inspect.getsource(cls).splitlines()) < 60
 
 
@@ -69,7 +69,7 @@ def test_density_is_as_good_as_that_of_em(blobs):
     assert model.score(X[500:]) > expected - 0.05
 
 
-def test_density_keeps_its_promise_and_refuses_what_is_foreign(blobs):
+def test_density_accepts_the_share_asked_for_and_rejects_unknown_samples(blobs):
     X, y = blobs
     model = GaussianMixtureDensity(2, accept=0.9, random_state=0).fit(X[y < 2])
     assert (model.predict(X[y == 2]) == -1).mean() > 0.95
@@ -80,11 +80,15 @@ def test_density_keeps_its_promise_and_refuses_what_is_foreign(blobs):
         fitted = GaussianMixtureDensity(2, accept=0.9, max_epochs=3, random_state=seed).fit(X[order[:250]])
         rates.append((fitted.predict(X[order[250:]]) == 1).mean())
     assert np.mean(rates) > 0.88
+    # The threshold sees samples that neither the weights nor their selection have seen.
+    known = X[y < 2]
+    calibration = hold_out(np.zeros(len(known), int), 0.2, np.random.RandomState(0))[2]
+    np.testing.assert_allclose(model.threshold_.scores_, np.sort(model.score_samples(known[calibration])))
     np.testing.assert_array_equal(model.predict(X) == 1, model.decision_function(X) >= 0)
     np.testing.assert_allclose(model.decision_function(X), model.score_samples(X) - model.offset_)
 
 
-def test_density_comes_back_from_its_file(blobs, tmp_path):
+def test_density_predicts_the_same_after_loading(blobs, tmp_path):
     X, _ = blobs
     model = GaussianMixtureDensity(2, max_epochs=3, random_state=0).fit(X)
     copy = knownot.load(model.save(tmp_path / "m.safetensors"))
@@ -103,7 +107,7 @@ def test_density_assess_says_the_same_as_each_method(blobs):
     np.testing.assert_allclose(found["embedding"], model.transform(X), rtol=1e-6)
 
 
-def test_density_takes_images_and_draws_some():
+def test_density_takes_and_samples_images():
     digits = load_digits()
     X = (digits.images * 15.9375).astype(np.uint8)
     model = GaussianMixtureDensity(6, random_state=0, variance_floor=0.01).fit(X[digits.target < 6])
@@ -127,6 +131,7 @@ def test_clusterer_finds_blobs_and_keeps_the_best_start(blobs, tmp_path):
     np.testing.assert_array_equal(model.labels_, model.predict(X))
     assert len(model.objectives_) == 3
     best = model.history_.best["validation"]["total"]
+    assert len(set(model.objectives_)) == 3
     assert best == min(model.objectives_)
     np.testing.assert_allclose(model.predict_proba(X).sum(1), 1.0)
     found = model.assess(X)

@@ -33,8 +33,8 @@ def blobs():
 SMALL = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "hidden": (32,), "latent_dim": 4}
 
 
-def test_digits_are_learned_and_foreign_digits_refused(digits, model):
-    """Floors on the bundled digits that a broken encoder, decoder or rule cannot pass."""
+def test_gmvae_learns_digits_and_rejects_unknown_ones(digits, model):
+    """Lower bounds on the bundled digits that a broken encoder, decoder or rule cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95
@@ -44,7 +44,7 @@ def test_digits_are_learned_and_foreign_digits_refused(digits, model):
     assert (answers[~known] == -1).mean() > 0.55
 
 
-def test_methods_agree_with_each_other(digits, model):
+def test_gmvae_methods_agree_with_each_other(digits, model):
     X = digits[2]
     scores, answers, nearest = model.score_samples(X), model.predict(X), model.nearest_class(X)
     np.testing.assert_array_equal(model.decision_function(X), scores - model.offset_)
@@ -58,7 +58,7 @@ def test_methods_agree_with_each_other(digits, model):
     assert model.transform(X).shape == (len(X), model.latent_dim)
 
 
-def test_reconstructions_resemble_their_input(digits, model):
+def test_gmvae_reconstructions_resemble_their_input(digits, model):
     *_, X, y = digits
     X = X[y < 6]
     made = model.reconstruct(X)
@@ -67,7 +67,7 @@ def test_reconstructions_resemble_their_input(digits, model):
     assert ((made - greys) ** 2).mean() < 0.5 * ((greys - greys.mean(0)) ** 2).mean()
 
 
-def test_samples_are_recognised_as_the_class_they_were_drawn_from(model):
+def test_gmvae_recognises_the_class_of_its_samples(model):
     X, y = model.sample(60, random_state=0)
     assert X.shape == (60, 8, 8, 1)
     assert sorted(np.unique(y).tolist()) == [0, 1, 2, 3, 4, 5]
@@ -77,14 +77,14 @@ def test_samples_are_recognised_as_the_class_they_were_drawn_from(model):
     assert not np.array_equal(X2[0], X2[1])
 
 
-def test_images_are_the_same_in_every_layout(digits, model):
+def test_gmvae_scores_images_the_same_in_every_layout(digits, model):
     X = digits[2][:20].reshape(20, 8, 8)
     expected = model.score_samples(X)
     for other in (X[..., None], X / 255.0, torch.from_numpy(X)[:, None], torch.from_numpy(X)):
         np.testing.assert_allclose(model.score_samples(other), expected, rtol=1e-4)
 
 
-def test_fits_with_one_seed_are_identical(blobs):
+def test_gmvae_fits_with_one_seed_are_identical(blobs):
     X, y, _ = blobs
     first = GMVAEClassifier(random_state=3, **SMALL).fit(X, y).score_samples(X)
     torch.manual_seed(99)
@@ -92,14 +92,14 @@ def test_fits_with_one_seed_are_identical(blobs):
 
 
 @pytest.mark.parametrize("rule", ["evidence", "nc-d", "nc-u", "neighbours", "likelihood"])
-def test_every_rule_refuses_a_third_blob(blobs, rule):
+def test_gmvae_tells_a_third_blob_with_every_rule(blobs, rule):
     X, y, unknown = blobs
     model = GMVAEClassifier(rule=rule, random_state=0, **SMALL).fit(X, y)
     assert roc_auc_score(np.repeat([1, 0], [len(X), len(unknown)]), model.score_samples(np.r_[X, unknown])) > 0.9
     assert (model.nearest_class(X) == y).mean() > 0.97
 
 
-def test_string_labels_are_answered_with_strings(blobs):
+def test_gmvae_answers_string_labels_with_strings(blobs):
     X, y, unknown = blobs
     names = np.array(["cat", "dog"])[y]
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X, names)
@@ -110,7 +110,7 @@ def test_string_labels_are_answered_with_strings(blobs):
     np.testing.assert_array_equal(as_objects.predict(unknown), model.predict(unknown))
 
 
-def test_tables_in_any_unit_and_with_constant_columns(blobs):
+def test_gmvae_takes_tables_in_any_unit_and_constant_columns(blobs):
     X, y, unknown = blobs
 
     def stretched(values):
@@ -122,7 +122,7 @@ def test_tables_in_any_unit_and_with_constant_columns(blobs):
     np.testing.assert_allclose(model.reconstruct(stretched(X))[:, 6], 7.0, atol=2.0)
 
 
-def test_a_data_frame_keeps_its_columns():
+def test_gmvae_notes_the_columns_of_a_data_frame():
     wine = load_wine(as_frame=True)
     model = GMVAEClassifier(random_state=0, **SMALL).fit(wine.data, wine.target)
     assert model.feature_names_in_.tolist() == wine.feature_names
@@ -130,7 +130,7 @@ def test_a_data_frame_keeps_its_columns():
         model.predict(wine.data.rename(columns={"ash": "coal"}))
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it(blobs):
+def test_gmvae_scores_rows_independently_of_each_other(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
     whole = model.score_samples(X)
@@ -139,7 +139,7 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(blobs):
 
 
 @pytest.mark.filterwarnings("ignore:.*calibration samples")
-def test_acceptance_is_what_was_asked_for():
+def test_gmvae_acceptance_is_what_was_asked_for():
     """Mean over ten seeds, fresh known samples; a threshold from training data would miss this."""
     rates = []
     for seed in range(10):
@@ -149,7 +149,7 @@ def test_acceptance_is_what_was_asked_for():
     assert abs(np.mean(rates) - 0.95) < 0.02
 
 
-def test_calibrate_moves_the_threshold(blobs):
+def test_gmvae_calibrate_moves_the_threshold(blobs):
     X, y, unknown = blobs
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X[:200], y[:200])
     for accept in (0.7, 0.9):
@@ -164,7 +164,7 @@ def test_calibrate_moves_the_threshold(blobs):
         model.calibrate(X, X_unknown=unknown)
 
 
-def test_without_a_threshold_nothing_is_rejected(blobs):
+def test_gmvae_without_a_threshold_rejects_nothing(blobs):
     X, y, unknown = blobs
     model = GMVAEClassifier(accept=None, random_state=0, **SMALL).fit(X, y)
     assert set(model.predict(unknown).tolist()) <= {0, 1}
@@ -176,7 +176,7 @@ def test_without_a_threshold_nothing_is_rejected(blobs):
     np.testing.assert_array_equal(model.decision_function(X) < 0, model.predict(X) == -1)
 
 
-def test_held_out_samples_can_be_given(blobs):
+def test_gmvae_takes_held_out_samples(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X[:160], y[:160], validation=(X[160:], y[160:]))
     assert len(model.threshold_.scores_) == len(X[160:]) // 2
@@ -184,7 +184,7 @@ def test_held_out_samples_can_be_given(blobs):
         model.fit(X[:160], y[:160], validation=(X[160:], np.where(np.arange(len(y[160:])) == 0, 5, y[160:])))
 
 
-def test_a_resumed_fit_is_the_same_as_one_in_a_go(blobs, tmp_path):
+def test_gmvae_resumed_fit_equals_an_uninterrupted_one(blobs, tmp_path):
     X, y, _ = blobs
     settings = SMALL | {"max_epochs": 6}
 
@@ -229,7 +229,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_bad_input_is_refused_before_training(blobs, spoil, message):
+def test_gmvae_refuses_bad_input_before_training(blobs, spoil, message):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **SMALL)
     with pytest.raises(ValueError, match=message):
@@ -238,7 +238,7 @@ def test_bad_input_is_refused_before_training(blobs, spoil, message):
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_a_fitted_model_survives_bad_input(blobs, spoil, message):
+def test_gmvae_fitted_survives_bad_input(blobs, spoil, message):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, y)
     before = model.score_samples(X)
@@ -248,7 +248,7 @@ def test_a_fitted_model_survives_bad_input(blobs, spoil, message):
     assert model.classes_.tolist() == [0, 1]
 
 
-def test_objects_are_taken_for_what_they_are(blobs):
+def test_gmvae_takes_labels_of_any_type(blobs):
     X, y, unknown = blobs
     settings = SMALL | {"max_epochs": 3}
     numbers = GMVAEClassifier(random_state=0, **settings).fit(X, y.astype(object))
@@ -262,7 +262,7 @@ def test_objects_are_taken_for_what_they_are(blobs):
 
 
 @pytest.mark.parametrize("rule", ["evidence", "nc-u"])
-def test_absurd_values_are_as_unknown_as_can_be(blobs, rule):
+def test_gmvae_scores_absurd_values_as_least_known(blobs, rule):
     X, y, _ = blobs
     model = GMVAEClassifier(rule=rule, random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
     for value in (1e20, 1e39, 1e300):
@@ -272,7 +272,7 @@ def test_absurd_values_are_as_unknown_as_can_be(blobs, rule):
         assert rule == "nc-u" or model.p_values(absurd)[0] <= 0.05
 
 
-def test_an_error_while_training_leaves_the_fitted_model(blobs, tmp_path):
+def test_gmvae_fitted_survives_an_error_while_training(blobs, tmp_path):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
     before = model.score_samples(X)
@@ -289,7 +289,7 @@ def test_an_error_while_training_leaves_the_fitted_model(blobs, tmp_path):
         model.set_params(training=None, max_epochs=3, accelerator="auto")
 
 
-def test_a_refused_calibration_changes_nothing(blobs, tmp_path):
+def test_gmvae_refused_calibration_changes_nothing(blobs, tmp_path):
     X, y, unknown = blobs
     model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
     before = model.offset_, model.accept_
@@ -303,7 +303,7 @@ def test_a_refused_calibration_changes_nothing(blobs, tmp_path):
     assert model.threshold_.offset_ == model.offset_
 
 
-def test_more_wrong_settings_and_too_few_samples(blobs):
+def test_gmvae_refuses_too_few_samples_and_labels_that_do_not_fit(blobs):
     X, y, _ = blobs
     with pytest.raises(ValueError, match="X holds 3 samples"):
         GMVAEClassifier(random_state=0, **SMALL).fit(X[:3], [0, 0, 0])
@@ -320,7 +320,7 @@ def test_more_wrong_settings_and_too_few_samples(blobs):
         minus.calibrate(X, accept=0.9)
 
 
-def test_one_class_alone_works_but_not_with_uncertainty(blobs):
+def test_gmvae_takes_one_class_but_not_with_uncertainty(blobs):
     X, y, unknown = blobs
     one = X[y == 0]
     model = GMVAEClassifier(random_state=0, **SMALL).fit(one, np.zeros(len(one), int))
@@ -329,7 +329,7 @@ def test_one_class_alone_works_but_not_with_uncertainty(blobs):
         GMVAEClassifier(rule="nc-u", random_state=0, **SMALL).fit(one, np.zeros(len(one), int))
 
 
-def test_wrong_settings_are_refused_in_a_sentence(blobs):
+def test_gmvae_refuses_wrong_settings_with_a_sentence(blobs):
     X, y, _ = blobs
     for settings, message in (
         ({"rule": "evt"}, "rule='evt' is not known"),
@@ -346,7 +346,7 @@ def test_wrong_settings_are_refused_in_a_sentence(blobs):
         assert not hasattr(model, "history_"), "refused before training"
 
 
-def test_input_of_another_shape_is_refused_at_predict(blobs, model):
+def test_gmvae_predict_refuses_input_of_another_shape(blobs, model):
     X, y, _ = blobs
     with pytest.raises(ValueError, match=r"images of 9x8 pixels and 1 channel .* was fitted on images of 8x8 pixels"):
         model.predict(np.zeros((2, 9, 8), np.uint8))
@@ -359,13 +359,13 @@ def test_input_of_another_shape_is_refused_at_predict(blobs, model):
         table.predict(X[:, :5])
 
 
-def test_pandas_labels_and_lists_work(blobs):
+def test_gmvae_takes_lists_and_pandas_labels(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, **SMALL).fit(X.tolist(), pd.Series(y))
     assert (model.nearest_class(X) == y).mean() > 0.97
 
 
-def test_evidence_is_what_the_module_says(model, digits):
+def test_gmvae_evidence_is_that_of_the_module(model, digits):
     X = digits[2]
     found = model.evidence(X)
     assert set(found) == {"embedding", *model.module_.evidence_names}
@@ -376,7 +376,7 @@ def test_evidence_is_what_the_module_says(model, digits):
     assert not model.evidence(X)["embedding"].requires_grad
 
 
-def test_a_pretrained_encoder_is_that_of_a_classifier_and_stays_frozen(blobs):
+def test_gmvae_pretrained_encoder_is_that_of_a_classifier_and_stays_frozen(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(random_state=0, pretrain_epochs=5, **SMALL).fit(X, y)
     plain = SoftmaxClassifier(
@@ -392,7 +392,7 @@ def test_a_pretrained_encoder_is_that_of_a_classifier_and_stays_frozen(blobs):
     assert (model.nearest_class(X) == y).mean() > 0.9
 
 
-def test_pretraining_out_of_time_goes_on_to_the_same_model(blobs, tmp_path):
+def test_gmvae_pretraining_out_of_time_resumes_to_the_same_model(blobs, tmp_path):
     X, y, _ = blobs
     settings = SMALL | {"max_epochs": 3, "pretrain_epochs": 2, "random_state": 0}
     whole = GMVAEClassifier(**settings).fit(X, y)
@@ -405,21 +405,21 @@ def test_pretraining_out_of_time_goes_on_to_the_same_model(blobs, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_number_of_subclusters_is_found_for_each_class(monkeypatch):
-    monkeypatch.setattr("knownot.estimators.gmvae._MOST_SUBCLUSTERS", 2)
+def test_gmvae_auto_finds_the_number_of_subclusters_of_each_class(monkeypatch):
+    monkeypatch.setattr("knownot.estimators.gmvae._MAX_SUBCLUSTERS", 2)
     X, y = make_blobs(400, centers=[[0, 0, 0], [0, 12, 0], [30, 0, 0]], random_state=0)
     model = GMVAEClassifier("auto", random_state=0, max_epochs=10, latent_dim=2).fit(X, y // 2)
     assert model.n_subclusters_ == [2, 1]
     assert model.module_.n_components == 3
 
 
-def test_subclusters_may_be_an_array(blobs):
+def test_gmvae_takes_subclusters_as_an_array(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(np.array([1, 2]), random_state=0, **SMALL | {"max_epochs": 1}).fit(X, y)
     assert model.n_subclusters_ == [1, 2]
 
 
-def test_a_wrong_word_for_subclusters_is_refused(blobs):
+def test_gmvae_refuses_a_wrong_word_for_subclusters(blobs):
     X, y, _ = blobs
     with pytest.raises(ValueError, match="n_subclusters='many' does not work: give 'auto'"):
         GMVAEClassifier("many").fit(X, y)

@@ -29,7 +29,7 @@ def fitted(tmp_path_factory):
 
 
 @pytest.mark.parametrize("rule", ["evidence", "nc-d", "nc-u", "neighbours", "likelihood"])
-def test_predictions_are_identical_after_loading(rule, tmp_path):
+def test_load_predicts_the_same_for_every_rule(rule, tmp_path):
     X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
     model = GMVAEClassifier(2, rule=rule, random_state=0, **SMALL).fit(X, y)
     copy = knownot.load(model.save(tmp_path / "m.safetensors"))
@@ -39,7 +39,7 @@ def test_predictions_are_identical_after_loading(rule, tmp_path):
     assert copy.history_.to_dict() == model.history_.to_dict()
 
 
-def test_predictions_are_identical_in_a_new_process(fitted, tmp_path):
+def test_load_predicts_the_same_in_a_new_process(fitted, tmp_path):
     model, X, path = fitted
     np.save(tmp_path / "X.npy", X)
     code = (
@@ -54,7 +54,7 @@ def test_predictions_are_identical_in_a_new_process(fitted, tmp_path):
     np.testing.assert_array_equal(found["x"], model.sample(5, random_state=0)[0])
 
 
-def test_images_of_both_kinds_come_back(tmp_path):
+def test_load_scores_images_of_both_kinds_the_same(tmp_path):
     random = np.random.default_rng(0)
     for shape in ((40, 9, 8), (40, 8, 8, 3)):
         X, y = random.integers(0, 256, shape, dtype=np.uint8), np.arange(40) % 2
@@ -65,7 +65,7 @@ def test_images_of_both_kinds_come_back(tmp_path):
         np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
 
 
-def test_the_file_holds_no_pickle_and_says_what_it_is(fitted):
+def test_save_writes_no_pickle_and_says_what_it_is(fitted):
     _, X, path = fitted
     config = read_model_file(path).config
     assert config["estimator"] == "GMVAEClassifier"
@@ -78,7 +78,7 @@ def test_the_file_holds_no_pickle_and_says_what_it_is(fitted):
 
 
 @pytest.mark.parametrize("cut", [1, 2, 100, 5000])
-def test_a_cut_file_is_refused(fitted, tmp_path, cut):
+def test_load_refuses_a_cut_file(fitted, tmp_path, cut):
     content = fitted[2].read_bytes()
     short = tmp_path / "short.safetensors"
     short.write_bytes(content[:-cut])
@@ -89,7 +89,7 @@ def test_a_cut_file_is_refused(fitted, tmp_path, cut):
         knownot.load(short)
 
 
-def test_foreign_and_missing_files_are_refused(tmp_path):
+def test_load_refuses_foreign_and_missing_files(tmp_path):
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": torch.zeros(1)}, foreign)
     with pytest.raises(ValueError, match="a safetensors file but not a knownot model"):
@@ -151,7 +151,7 @@ def test_save_refuses_weights_that_are_not_finite(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loaded_model_needs_its_file_no_more(fitted, tmp_path):
+def test_load_reads_the_whole_file_at_once(fitted, tmp_path):
     model, X, path = fitted
     target = tmp_path / "m.safetensors"
     target.write_bytes(path.read_bytes())
@@ -201,7 +201,7 @@ def test_load_reads_files_of_format_1(name, tmp_path):
         assert isinstance(again.training, TrainingSettings)
 
 
-def test_settings_of_format_1_come_back_as_training_settings():
+def test_load_reads_settings_of_format_1_as_training_settings():
     assert knownot.load(FORMAT_1 / "gmvae-rule-object.safetensors").training.get_params() == {
         **TrainingSettings().get_params(),
         "warmup_epochs": 2,
@@ -210,14 +210,14 @@ def test_settings_of_format_1_come_back_as_training_settings():
     assert knownot.load(FORMAT_1 / "crosr-weibull.safetensors").training.max_time == 600.0
 
 
-def test_a_class_of_the_users_own_is_not_saved_in_silence(tmp_path):
+def test_save_refuses_a_class_of_the_users_own(tmp_path):
     own = type("GMVAEClassifier", (GMVAEClassifier,), {"__doc__": "Called like ours."})
     X, y = make_blobs(100, centers=2, n_features=5, random_state=0)
     with pytest.raises(ValueError, match="is not one of knownot's own estimators"):
         own(random_state=0, **SMALL).fit(X, y).save(tmp_path / "m.safetensors")
 
 
-def test_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
+def test_save_on_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     model, _, path = fitted
     target = tmp_path / "model.safetensors"
     target.write_bytes(path.read_bytes())
@@ -232,19 +232,19 @@ def test_a_full_disk_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_a_missing_folder_is_named(fitted, tmp_path):
+def test_save_names_a_missing_folder(fitted, tmp_path):
     with pytest.raises(ValueError, match=r"the folder .*nowhere does not exist; create it first"):
         fitted[0].save(tmp_path / "nowhere" / "m.safetensors")
 
 
-def test_unfitted_models_cannot_be_saved(tmp_path):
+def test_save_refuses_unfitted_models(tmp_path):
     from sklearn.exceptions import NotFittedError
 
     with pytest.raises(NotFittedError):
         GMVAEClassifier().save(tmp_path / "m.safetensors")
 
 
-def test_a_rule_with_its_own_settings_comes_back(tmp_path):
+def test_load_restores_a_rule_with_its_settings(tmp_path):
     X, y = make_blobs(200, centers=2, n_features=5, random_state=0)
     model = GMVAEClassifier(rule=Neighbours(k=2, max_references=9), random_state=0, **SMALL).fit(X, y)
     assert len(model.rule_.references_) <= 10
@@ -254,7 +254,7 @@ def test_a_rule_with_its_own_settings_comes_back(tmp_path):
     assert copy.rule.get_params() == model.rule.get_params()
 
 
-def test_a_rule_of_the_users_own_is_not_saved_in_silence(tmp_path):
+def test_save_refuses_a_rule_of_the_users_own(tmp_path):
     class Mine(NearestCentroid):
         name = "mine"
 

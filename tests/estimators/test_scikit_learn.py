@@ -26,19 +26,19 @@ CLOSED_SET_ONLY = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_check_estimator_passes_in_whole_without_rejection():
+def test_gmvae_without_rejection_passes_check_estimator():
     results = check_estimator(GMVAEClassifier(accept=None, **SHORT), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 50
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_check_estimator_passes_with_rejection_but_for_what_forbids_it():
+def test_gmvae_with_rejection_fails_only_checks_that_forbid_it():
     results = check_estimator(GMVAEClassifier(**SHORT), expected_failed_checks=CLOSED_SET_ONLY, on_skip=None)
     assert {r["check_name"] for r in results if r["status"] == "xfail"} <= set(CLOSED_SET_ONLY)
 
 
-def test_pipeline_and_grid_search_run():
+def test_gmvae_runs_in_pipelines_and_grid_searches():
     X, y = make_blobs(200, centers=2, n_features=4, random_state=0)
     pipeline = make_pipeline(StandardScaler(), GMVAEClassifier(random_state=0, **SMALL))
     search = GridSearchCV(pipeline, {"gmvaeclassifier__rule": ["evidence", "nc-d"]}, cv=2).fit(X, y)
@@ -48,14 +48,14 @@ def test_pipeline_and_grid_search_run():
     assert pipeline[-1].get_feature_names_out().tolist() == [f"gmvaeclassifier{i}" for i in range(4)]
 
 
-def test_clone_and_parameters():
+def test_gmvae_can_be_cloned():
     model = GMVAEClassifier(n_subclusters={"a": 2}, rule="nc-u", accept=0.9)
     copy = clone(model)
     assert copy.get_params() == model.get_params()
     assert not hasattr(copy, "module_")
 
 
-def test_fitting_and_predicting_leave_global_random_states_alone():
+def test_gmvae_leaves_global_random_states_alone():
     import torch
 
     X, y = make_blobs(60, centers=2, random_state=0)

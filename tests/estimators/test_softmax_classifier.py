@@ -1,4 +1,4 @@
-"""The softmax classifier on digits and tables: the floors of a baseline, and its manners."""
+"""The softmax classifier on digits and tables: what it learns, answers, refuses and keeps."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ SMALL = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "hidden": (3
 RULES = [MaximumLogit(), MaximumSoftmax(), Energy(), NearestCentroid(), Neighbours()]
 
 
-FLOORS = {"max-logit": 0.93, "max-softmax": 0.92, "energy": 0.93, "nc-d": 0.85, "neighbours": 0.92}
+MIN_AUROC = {"max-logit": 0.93, "max-softmax": 0.92, "energy": 0.93, "nc-d": 0.85, "neighbours": 0.92}
 
 
 def name_of(rule):
@@ -44,13 +44,13 @@ def blobs():
     return X[y < 2], y[y < 2], X[y == 2]
 
 
-def test_digits_are_learned_and_foreign_digits_refused(digits, model):
-    """Floors on the bundled digits that a network or a rule that learned nothing cannot pass."""
+def test_softmax_learns_digits_and_rejects_unknown_ones(digits, model):
+    """Lower bounds on the bundled digits that a network or a rule that learned nothing cannot reach."""
     *_, X, y = digits
     known = y < 6
     assert (model.nearest_class(X)[known] == y[known]).mean() > 0.95
     assert model.rule_.name == "max-logit"
-    assert roc_auc_score(known, model.score_samples(X)) > FLOORS["max-logit"]
+    assert roc_auc_score(known, model.score_samples(X)) > MIN_AUROC["max-logit"]
     answers = model.predict(X)
     assert (answers[known] == y[known]).mean() > 0.85
     assert (answers[~known] == -1).mean() > 0.6
@@ -60,18 +60,18 @@ def test_digits_are_learned_and_foreign_digits_refused(digits, model):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=name_of)
-def test_every_rule_tells_foreign_digits_by_one_network(digits, model, rule):
+def test_rules_tell_unknown_digits_by_one_network(digits, model, rule):
     X, y, X_test, y_test = digits
     rule.fit(model.evidence(X)["embedding"], torch.from_numpy(y))
     evidence = model.evidence(X_test)
     classes, knownness = rule.score(evidence["embedding"], evidence)
     known = y_test < 6
     assert (classes.numpy() == y_test)[known].mean() > 0.95
-    assert roc_auc_score(known, knownness) > FLOORS[rule.name]
+    assert roc_auc_score(known, knownness) > MIN_AUROC[rule.name]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=name_of)
-def test_tables_are_learned_with_every_rule(blobs, rule):
+def test_softmax_learns_tables_with_every_rule(blobs, rule):
     X, y, _ = blobs
     model = SoftmaxClassifier(rule=rule, **SMALL).fit(X, y)
     assert (model.nearest_class(X) == y).mean() > 0.97
@@ -83,7 +83,7 @@ def test_tables_are_learned_with_every_rule(blobs, rule):
     assert model.rule_ is not rule
 
 
-def test_scores_are_those_of_the_rule_on_the_networks_logits(blobs):
+def test_softmax_scores_are_those_of_the_rule_on_its_logits(blobs):
     X, y, _ = blobs
     model = SoftmaxClassifier(rule=Energy(2.0), **SMALL).fit(X, y)
     logits = model.evidence(X)["logits"].double().numpy()
@@ -92,7 +92,7 @@ def test_scores_are_those_of_the_rule_on_the_networks_logits(blobs):
     np.testing.assert_allclose(model.predict_proba(X), softmax(logits / model.rule_.temperature, axis=1), atol=1e-9)
 
 
-def test_string_labels_are_answered_with_strings(blobs):
+def test_softmax_answers_string_labels_with_strings(blobs):
     X, y, unknown = blobs
     names = np.array(["cat", "dog"])[y]
     model = SoftmaxClassifier(rule=NearestCentroid(), **SMALL).fit(X, names)
@@ -101,7 +101,7 @@ def test_string_labels_are_answered_with_strings(blobs):
     assert (answers[: len(X)] == names).mean() > 0.85
 
 
-def test_label_smoothing_narrows_the_range_of_the_logits(blobs):
+def test_softmax_label_smoothing_narrows_the_range_of_the_logits(blobs):
     X, y, _ = blobs
     spreads = []
     for share in (0.0, 0.2):
@@ -114,7 +114,7 @@ def test_label_smoothing_narrows_the_range_of_the_logits(blobs):
 
 
 @pytest.mark.parametrize("rule", [MaximumLogit(), MaximumSoftmax(), Energy(1.5)], ids=name_of)
-def test_a_model_comes_back_from_what_is_saved_of_it(blobs, rule, tmp_path):
+def test_softmax_predicts_the_same_after_loading(blobs, rule, tmp_path):
     X, y, unknown = blobs
     X = np.r_[X, unknown]
     model = SoftmaxClassifier(rule=rule, label_smoothing=0.1, **SMALL).fit(X[: len(y)], np.array(["a", "b"])[y])
@@ -125,7 +125,7 @@ def test_a_model_comes_back_from_what_is_saved_of_it(blobs, rule, tmp_path):
     assert copy.rule.get_params() == rule.get_params()
 
 
-def test_what_cannot_be_learned_is_refused_before_training(blobs):
+def test_softmax_refuses_what_cannot_be_learned(blobs):
     X, y, _ = blobs
     with pytest.raises(ValueError, match="n_classes=1 does not work: a softmax classifier learns from what tells"):
         SoftmaxClassifier(rule=NearestCentroid(), **SMALL).fit(X, np.zeros(len(X), int))
@@ -140,7 +140,7 @@ def test_what_cannot_be_learned_is_refused_before_training(blobs):
     assert clone(model).get_params()["rule"].get_params() == model.rule.get_params()
 
 
-def test_sizes_follow_the_samples_or_what_was_given():
+def test_softmax_sizes_follow_the_samples_or_what_was_given():
     for shape, given, widths in [
         ((1, 28, 28), {}, [20, 20, 50, 50, 500, 100, 3]),
         ((3, 12, 12), {}, [32, 64, 256, 3]),
@@ -155,7 +155,7 @@ def test_sizes_follow_the_samples_or_what_was_given():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_check_estimator_passes_in_whole_without_rejection():
+def test_softmax_without_rejection_passes_check_estimator():
     short = SMALL | {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2, "hidden": (16,)}
     results = check_estimator(SoftmaxClassifier(accept=None, rule=MaximumLogit(), **short), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 50

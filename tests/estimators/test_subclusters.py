@@ -28,7 +28,7 @@ def curve(k, reconstruction, covering, w_prior=0.0, v_prior=0.0):
 # Curves
 
 
-def test_the_drop_is_the_mean_distance_at_equal_reconstruction():
+def test_drop_at_equal_reconstruction_is_the_mean_distance():
     """Against the definition, point by point: two straight lines that are 0.1 r + 1 apart."""
     ra, rb = np.array([10.0, 8.0, 6.5, 4.0, 3.0]), np.array([9.0, 6.0, 3.5, 2.0])
     va, vb = 20 - ra, 19 - 1.1 * rb
@@ -38,7 +38,7 @@ def test_the_drop_is_the_mean_distance_at_equal_reconstruction():
     assert drop_at_equal_reconstruction((rb, ra), (vb, va)) == pytest.approx(-expected)
 
 
-def test_the_order_of_the_epochs_does_not_matter_to_the_drop():
+def test_drop_at_equal_reconstruction_ignores_the_order_of_epochs():
     rng = np.random.default_rng(0)
     ra, rb, va, vb = rng.random((4, 12))
     p, q = rng.permutation(12), rng.permutation(12)
@@ -47,26 +47,26 @@ def test_the_order_of_the_epochs_does_not_matter_to_the_drop():
     )
 
 
-def test_curves_that_share_no_range_are_compared_by_their_sums_where_they_come_nearest():
+def test_drop_at_equal_reconstruction_of_curves_that_share_no_range():
     """(5, 2) is the first curve's best, (4, 1.5) the second's worst: 7 against 5.5."""
     first, second = ([7.0, 5.0], [4.0, 3.0]), ([1.0, 2.0], [1.5, 2.6])
     assert drop_at_equal_reconstruction(first, second) == pytest.approx(1.5)
     assert drop_at_equal_reconstruction(first[::-1], second[::-1]) == pytest.approx(-1.5)
 
 
-def test_a_curve_with_a_loss_too_few_is_refused():
+def test_drop_at_equal_reconstruction_refuses_a_loss_too_few():
     with pytest.raises(ValueError, match="give as many of each"):
         drop_at_equal_reconstruction(([1.0, 2.0], [1.0]), ([1.0], [1.0]))
 
 
-def test_early_epochs_are_cut():
+def test_study_cuts_early_epochs():
     r = [9.0, 8.0, 7.0, 6.0]
     one, two = curve(1, r, [5.0, 5.0, 3.0, 3.0]), curve(2, r, [-50.0, 99.0, 2.0, 2.0])
     assert SubclusterStudy([[one], [two]]).drops == pytest.approx([1.0])
     assert SubclusterStudy([[one], [two]], cut=0.0).drops == pytest.approx([(55 - 94 + 1 + 1) / 4])
 
 
-def test_drops_and_gains_are_averaged_over_initialisations():
+def test_study_averages_drops_and_gains_over_initialisations():
     r = [3.0, 2.0, 1.0]
     ones = [curve(1, r, [4.0] * 3), curve(1, r, [5.0] * 3)]
     twos = [curve(2, r, [3.5] * 3, v_prior=0.2), curve(2, r, [3.5] * 3, v_prior=0.4)]
@@ -75,7 +75,7 @@ def test_drops_and_gains_are_averaged_over_initialisations():
     assert study.gains == pytest.approx([1.0 - 0.3])
 
 
-def test_the_gain_of_the_full_objective_leaves_out_what_a_torn_cluster_gains():
+def test_study_gains_leave_out_what_a_torn_cluster_gains():
     """A covering that falls by log 2 while the v-prior rises by it: nothing is gained."""
     r = np.linspace(9, 5, 9)
     one, two = curve(1, r, 10 - r), curve(2, r, 10 - r - math.log(2), v_prior=math.log(2))
@@ -84,7 +84,7 @@ def test_the_gain_of_the_full_objective_leaves_out_what_a_torn_cluster_gains():
     assert study.gains == pytest.approx([0.0])
 
 
-def test_the_gain_is_the_mean_of_that_at_equal_reconstruction_and_of_what_is_reached():
+def test_study_gain_is_a_mean_of_two():
     one = curve(1, [9.0, 8.0, 7.0, 6.0], [1.0, 2.0, 3.0, 4.0])
     two = curve(2, [8.0, 7.0, 6.0, 5.0], [2.0, 3.0, 4.0, 4.6])
     study = SubclusterStudy([[one], [two]], cut=0.0)
@@ -93,7 +93,7 @@ def test_the_gain_is_the_mean_of_that_at_equal_reconstruction_and_of_what_is_rea
 
 
 @pytest.mark.parametrize(("distance", "deep"), [(8.0, True), (0.0, False)])
-def test_a_valley_is_the_ratio_of_densities(distance, deep):
+def test_valley_is_the_ratio_of_densities(distance, deep):
     """Two normal groups on a line against their densities, written out."""
     z = np.random.default_rng(0).normal(size=(4000, 1))
     groups = np.arange(4000) % 2 if distance else (z[:, 0] > 0).astype(int)
@@ -107,7 +107,7 @@ def test_a_valley_is_the_ratio_of_densities(distance, deep):
     assert (valley(z, groups) < 0.1) == deep
 
 
-def test_the_shallowest_valley_of_all_pairs_counts():
+def test_valley_is_the_shallowest_of_all_pairs():
     rng = np.random.default_rng(0)
     groups = np.arange(900) % 3
     near = rng.normal(size=(900, 2)) + np.array([[0, 0], [2.5, 0], [0, 40]])[groups]
@@ -116,7 +116,7 @@ def test_the_shallowest_valley_of_all_pairs_counts():
     assert valley(near, groups) > 0.3
 
 
-def test_equal_samples_have_no_valley_and_distinct_ones_have():
+def test_valley_of_equal_and_of_distinct_samples():
     assert valley(np.zeros((6, 2)), np.array([0, 1, 0, 1, 0, 1])) == 1.0
     assert valley(np.array([[0.0], [0.0], [3.0], [3.0]]), np.array([0, 0, 1, 1])) == 0.0
 
@@ -125,18 +125,18 @@ def test_equal_samples_have_no_valley_and_distinct_ones_have():
 
 
 @pytest.mark.parametrize("drops", [(0.86, 0.22), (1.23, -0.09), (1.31, -1.47), (0.82, 0.5)])
-def test_the_papers_four_cases_have_two_subclusters(drops):
+def test_choose_count_finds_two_in_the_papers_four_cases(drops):
     assert choose_count(drops) == 2
 
 
-def test_a_drop_that_a_torn_cluster_could_make_is_no_subcluster():
+def test_choose_count_ignores_drops_of_torn_clusters():
     assert choose_count([0.68, 0.4]) == 1
     assert choose_count([]) == 1
     assert choose_count([1.0, 0.8, 0.75, 0.1]) == 4
     assert choose_count([0.3, 0.1], [0.1, 0.2]) == 2
 
 
-def test_allowances_must_fit_the_drops():
+def test_choose_count_refuses_allowances_that_do_not_fit():
     with pytest.raises(ValueError, match="1 allowances do not fit 2 drops"):
         choose_count([0.9, 0.3], [0.5])
 
@@ -155,7 +155,7 @@ def test_allowances_must_fit_the_drops():
         ({"X": np.full((50, 2), np.nan)}, "X"),
     ],
 )
-def test_mistakes_are_refused(settings, sentence):
+def test_subcluster_curves_explain_mistakes(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         subcluster_curves(**{"X": np.zeros((50, 2)), **settings})
 
@@ -167,7 +167,7 @@ def found(data, seed, **settings):
     return subcluster_curves(data.x, random_state=seed, accelerator="cpu", **settings)
 
 
-def test_two_blobs_are_found_and_the_study_repeats_itself():
+def test_subcluster_curves_find_two_blobs_and_repeat():
     data = blobs(600, 2, n_features=10)
     first = found(data, 0, max_subclusters=3, max_epochs=40)
     assert first.n_subclusters == 2
@@ -177,7 +177,7 @@ def test_two_blobs_are_found_and_the_study_repeats_itself():
     assert again.drops == first.drops
 
 
-def test_one_blob_is_one_and_the_study_stops_early():
+def test_subcluster_curves_of_one_blob_stop_early():
     study = found(blobs(600, 1, n_features=4), 0, max_subclusters=6, max_epochs=40)
     assert study.n_subclusters == 1
     assert len(study.curves) == 2
@@ -196,12 +196,12 @@ def test_one_blob_is_one_and_the_study_stops_early():
     ],
     ids=["three blobs", "four blobs", "two arcs", "three arms"],
 )
-def test_shapes_of_known_number(make, number):
+def test_subcluster_curves_of_shapes_of_known_number(make, number):
     assert found(make(), 0, max_subclusters=number + 1).n_subclusters == number
 
 
 @pytest.mark.slow
-def test_every_class_gets_its_own_number():
+def test_choose_subclusters_finds_a_number_for_each_class():
     one, two = blobs(400, 1, n_features=6).x, blobs(400, 2, n_features=6, separation=10.0).x
     few = np.zeros((10, 6), dtype=np.float32)
     x = np.concatenate([two / two.std(0), one, few])
@@ -209,7 +209,7 @@ def test_every_class_gets_its_own_number():
     assert choose_subclusters(x, codes, 2, random_state=0, precision="32-true") == [2, 1, 1]
 
 
-def test_images_are_taken_as_they_are():
+def test_subcluster_curves_take_images_as_they_are():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8)
     study = subcluster_curves(
@@ -222,7 +222,7 @@ def test_images_are_taken_as_they_are():
 # Picture
 
 
-def test_the_picture_shows_the_curves_and_the_drops():
+def test_study_plot_shows_the_curves_and_the_drops():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -241,7 +241,7 @@ def test_the_picture_shows_the_curves_and_the_drops():
     plt.close(axes.figure)
 
 
-def test_drops_alone_are_read_as_the_paper_reads_them():
+def test_study_n_by_drops_reads_drops_as_the_paper_does():
     curves = [[curve(k, [3.0, 2.0, 1.0], 5.0 - np.array([0.0, 0.9, 1.0])[k - 1] * np.ones(3))] for k in (1, 2, 3)]
     study = SubclusterStudy(curves, cut=0.0)
     assert study.drops == pytest.approx([0.9, 0.1])

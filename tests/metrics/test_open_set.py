@@ -28,7 +28,7 @@ def sklearn_macro_f1(y_true, y_pred):
 
 @settings(max_examples=150, deadline=None)
 @given(classified(), st.floats(-1, 20))
-def test_macro_f1_equals_scikit_learn_over_classes_with_samples(data, threshold):
+def test_open_macro_f1_equals_scikit_learn_over_classes_with_samples(data, threshold):
     y_true, nearest, scores = data
     y_pred = np.where(scores >= threshold, nearest, -1)
     assert metrics.open_macro_f1(y_true, y_pred) == pytest.approx(sklearn_macro_f1(y_true, y_pred), abs=1e-12)
@@ -36,7 +36,7 @@ def test_macro_f1_equals_scikit_learn_over_classes_with_samples(data, threshold)
 
 @settings(max_examples=150, deadline=None)
 @given(classified())
-def test_best_threshold_is_the_best_of_all(data):
+def test_best_f1_threshold_is_the_best_of_all(data):
     y_true, nearest, scores = data
     best = metrics.best_f1_threshold(y_true, nearest, scores)
     reached = sklearn_macro_f1(y_true, np.where(scores >= best, nearest, -1))
@@ -49,23 +49,23 @@ def test_best_threshold_is_the_best_of_all(data):
     assert np.isfinite(best)
 
 
-def test_best_threshold_without_unknown_samples_accepts_all():
+def test_best_f1_threshold_without_unknown_samples_accepts_all():
     assert metrics.best_f1_threshold([0, 1, 1], [0, 1, 0], [0.3, 0.9, 0.5]) == 0.3
 
 
-def test_best_threshold_may_accept_none():
+def test_best_f1_threshold_may_accept_none():
     best = metrics.best_f1_threshold([-1, -1], [0, 1], [0.3, 0.9])
     assert 0.9 < best < 0.9 + 1e-12
 
 
-def test_best_threshold_parts_neighbouring_and_infinite_scores():
+def test_best_f1_threshold_separates_neighbouring_and_infinite_scores():
     upper = np.nextafter(1.0, 2.0)
     assert metrics.best_f1_threshold([0, -1], [0, 0], [upper, 1.0]) == upper
     assert metrics.best_f1_threshold([0, -1], [0, 0], [0.5, -np.inf]) == 0.5
     assert metrics.best_f1_threshold([-1, 0], [0, 0], [np.inf, 1.0]) == 1.0
 
 
-def test_string_labels_have_an_unknown_of_their_own():
+def test_open_set_metrics_take_string_labels():
     truth, nearest = np.array(["cat", "dog", "unknown"]), np.array(["cat", "dog", "dog"])
     assert metrics.best_f1_threshold(truth, nearest, [3.0, 2.0, 1.0]) == 1.5
     assert metrics.open_macro_f1(truth, np.array(["cat", "dog", "unknown"])) == 1.0
@@ -75,7 +75,7 @@ def test_string_labels_have_an_unknown_of_their_own():
 
 @settings(max_examples=60, deadline=None)
 @given(classified())
-def test_accuracy_equals_scikit_learn_on_known_samples(data):
+def test_closed_set_accuracy_equals_scikit_learn_on_known_samples(data):
     y_true, nearest, _ = data
     known = y_true != -1
     expected = accuracy_score(y_true[known], nearest[known])
@@ -97,7 +97,7 @@ def protocol_sample():
 
 
 @pytest.mark.parametrize("threshold", [0.7, [0.1, 0.4, 0.7, 1.0]])
-def test_f1_while_unknown_classes_join_in_the_order_given(threshold):
+def test_f1_against_unknown_classes_adds_them_in_the_order_given(threshold):
     labels, nearest, scores = protocol_sample()
     order = [5, 3, 4]
     values = metrics.f1_against_unknown_classes(labels, nearest, scores, threshold, order)
@@ -129,7 +129,7 @@ def test_openness_of_published_protocols():
     assert metrics.openness(6, 6) == metrics.openness(6, 6, form="ratio") == 0.0
 
 
-def test_report_holds_what_the_single_metrics_say():
+def test_open_set_report_holds_what_the_single_metrics_say():
     labels, nearest, scores = protocol_sample()
     report = metrics.open_set_report(labels, nearest, scores, 0.7, classes=[0, 1, 2])
     known = labels < 3
@@ -155,7 +155,7 @@ def test_report_holds_what_the_single_metrics_say():
     assert all(isinstance(value, float) for value in report.values())
 
 
-def test_report_leaves_out_what_the_data_cannot_say():
+def test_open_set_report_leaves_out_what_the_data_cannot_say():
     closed = metrics.open_set_report([0, 1, 1], [0, 1, 0], [0.3, 0.9, 0.5], 0.4)
     assert set(closed) == {"closed_set_accuracy", "threshold", "acceptance", "macro_f1"}
     without_names = metrics.open_set_report([0, 1, -1], [0, 1, 0], [0.3, 0.9, 0.5])
@@ -182,6 +182,6 @@ def test_report_leaves_out_what_the_data_cannot_say():
         (lambda: metrics.open_set_report([5, 6], [0, 1], [1.0, 2.0], classes=[0, 1]), "has a known class"),
     ],
 )
-def test_mistakes_are_explained(call, message):
+def test_open_set_metrics_explain_mistakes(call, message):
     with pytest.raises(ValueError, match=message):
         call()

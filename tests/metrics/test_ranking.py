@@ -38,7 +38,7 @@ def rates_at_every_threshold(known, scores):
 
 @settings(max_examples=150, deadline=None)
 @given(scored())
-def test_areas_equal_scikit_learn(data):
+def test_auroc_and_aupr_equal_scikit_learn(data):
     known, _, scores = data
     assert metrics.auroc(known, scores) == pytest.approx(roc_auc_score(known, scores), abs=1e-12)
     assert metrics.aupr_known(known, scores) == pytest.approx(average_precision_score(known, scores), abs=1e-12)
@@ -55,7 +55,7 @@ def test_oscr_equals_the_mean_over_all_pairs(data):
 
 @settings(max_examples=150, deadline=None)
 @given(scored(), st.sampled_from([0.5, 0.75, 0.95, 1.0]))
-def test_rates_equal_their_definitions(data, asked):
+def test_dtacc_and_tnr_at_tpr_equal_their_definitions(data, asked):
     known, _, scores = data
     tpr, fpr = rates_at_every_threshold(known, scores)
     assert metrics.dtacc(known, scores) == pytest.approx(0.5 * np.max(tpr + 1 - fpr), abs=1e-12)
@@ -65,7 +65,7 @@ def test_rates_equal_their_definitions(data, asked):
 
 @settings(max_examples=100, deadline=None)
 @given(scored(), st.integers(0, 2**31))
-def test_metrics_ignore_the_order_of_samples_and_the_scale_of_scores(data, seed):
+def test_ranking_metrics_ignore_the_order_of_samples_and_the_scale_of_scores(data, seed):
     known, correct, scores = data
     order = np.random.default_rng(seed).permutation(len(known))
     for metric in (metrics.auroc, metrics.aupr_known, metrics.aupr_unknown, metrics.dtacc, metrics.tnr_at_tpr):
@@ -100,7 +100,7 @@ def test_oscr_curve_follows_its_definition_at_every_threshold():
     assert curve.y[-1] == pytest.approx(correct[known].mean())
 
 
-def test_thinned_curves_keep_ends_and_area():
+def test_roc_and_oscr_curve_with_max_points_keep_ends_and_area():
     rng = np.random.default_rng(1)
     known = rng.random(5000) < 0.5
     scores = rng.normal(size=5000) + known
@@ -113,11 +113,11 @@ def test_thinned_curves_keep_ends_and_area():
         assert auc(thin.x, thin.y) == pytest.approx(auc(full.x, full.y), abs=2e-3)
 
 
-def test_infinite_scores_are_ranked():
+def test_auroc_ranks_infinite_scores():
     assert metrics.auroc([True, True, False], [np.inf, 0.0, -np.inf]) == 1.0
 
 
-def test_integer_flags_count_as_bools():
+def test_auroc_takes_integer_flags_as_bools():
     assert metrics.auroc([1, 0], [1.0, 0.0]) == 1.0
 
 
@@ -134,19 +134,19 @@ def test_integer_flags_count_as_bools():
     ],
 )
 @pytest.mark.parametrize("name", ["auroc", "aupr_known", "aupr_unknown", "dtacc", "tnr_at_tpr", "roc_curve"])
-def test_mistakes_are_explained(name, known, scores, message):
+def test_ranking_metrics_explain_mistakes(name, known, scores, message):
     with pytest.raises(ValueError, match=message):
         getattr(metrics, name)(known, scores)
 
 
-def test_oscr_explains_its_mistakes():
+def test_oscr_explains_mistakes():
     with pytest.raises(ValueError, match=r"correct has shape \(1,\) for 2 samples"):
         metrics.oscr([True, False], [True], [1.0, 2.0])
     with pytest.raises(ValueError, match="All 2 samples are known"):
         metrics.oscr([True, True], [True, True], [1.0, 2.0])
 
 
-def test_rates_and_points_are_checked():
+def test_tnr_at_tpr_and_roc_curve_refuse_what_is_out_of_range():
     with pytest.raises(ValueError, match="tpr=95 is not a share"):
         metrics.tnr_at_tpr([True, False], [1.0, 0.0], tpr=95)
     with pytest.raises(ValueError, match="max_points=1 is too few"):

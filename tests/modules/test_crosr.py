@@ -19,7 +19,7 @@ def images(n=6):
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
 @pytest.mark.parametrize("shape", [(1, 9, 8), (7,)])
-def test_loss_is_cross_entropy_and_weighted_squared_error(shape, weight):
+def test_crosr_loss_is_cross_entropy_and_weighted_squared_error(shape, weight):
     module = small(shape, reconstruction_weight=weight).double()
     x, y = torch.rand(6, *shape).double(), torch.arange(6) % 3
     loss = module.loss(Batch(x, y))
@@ -32,7 +32,7 @@ def test_loss_is_cross_entropy_and_weighted_squared_error(shape, weight):
     assert not any(term.requires_grad for term in loss.terms.values())
 
 
-def test_embedding_is_logits_then_the_means_of_the_codes():
+def test_crosr_embedding_is_logits_then_the_means_of_the_codes():
     module, x = small(), images().x
     logits, codes, _ = module.network(x)
     z = module.embed(x)
@@ -42,13 +42,13 @@ def test_embedding_is_logits_then_the_means_of_the_codes():
     torch.testing.assert_close(z[:, 8:], codes[1].mean((2, 3)))
 
 
-def test_embedding_of_a_table_is_logits_then_the_codes():
+def test_crosr_embedding_of_a_table_is_logits_then_the_codes():
     module, x = small((7,)), torch.randn(4, 7)
     logits, codes, _ = module.network(x)
     torch.testing.assert_close(module.embed(x), torch.cat([logits, *codes], 1))
 
 
-def test_evidence_names_what_it_computes():
+def test_crosr_evidence_equals_its_definitions():
     module, x = small(), images().x
     found = module.evidence(x)
     assert set(found) == {"embedding", *module.evidence_names}
@@ -63,7 +63,7 @@ def test_evidence_names_what_it_computes():
     assert small((7,)).evidence_names == ("logits",)
 
 
-def test_reconstructions_of_images_are_images_and_of_tables_are_not_bounded():
+def test_crosr_reconstruct_bounds_images_and_not_tables():
     x = 5.0 * torch.randn(64, 1, 9, 8)
     image, table = small(), small((7,))
     with torch.no_grad():
@@ -74,7 +74,7 @@ def test_reconstructions_of_images_are_images_and_of_tables_are_not_bounded():
     assert float(row.min()) < 0.0
 
 
-def test_losses_and_evidence_are_float32_under_autocast():
+def test_crosr_loss_and_evidence_are_float32_under_autocast():
     module, batch = small(), images()
     with torch.autocast("cpu", torch.bfloat16):
         loss = module.loss(batch)
@@ -82,14 +82,14 @@ def test_losses_and_evidence_are_float32_under_autocast():
     assert {t.dtype for t in (loss.total, *loss.terms.values(), *found.values())} == {torch.float32}
 
 
-def test_weights_that_are_no_weights_are_refused():
+def test_crosr_refuses_impossible_weights():
     for weight in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=r"reconstruction_weight=.* give a finite number of at least 0"):
             small(reconstruction_weight=weight)
 
 
-def test_training_lowers_both_terms():
-    """A floor that a network without one of the two branches cannot pass."""
+def test_crosr_training_lowers_both_terms():
+    """A lower bound that a network without one of the two branches cannot reach."""
     y = torch.arange(120) % 3
     x = 0.1 * torch.rand(120, 1, 9, 8)
     for c in range(3):

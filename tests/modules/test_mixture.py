@@ -50,7 +50,7 @@ def test_gaussian_mixture_loss_is_the_mean_of_minus_the_density():
     torch.testing.assert_close(loss.total, -module.log_prob(x).mean())
 
 
-def test_gaussian_mixture_draws_what_it_is():
+def test_gaussian_mixture_samples_have_its_mean_and_variance():
     module = some_mixture()
     with torch.no_grad():
         x = module.sample(200_000).double().numpy()

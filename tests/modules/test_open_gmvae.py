@@ -63,7 +63,7 @@ def by_hand(module, data, seed):
 
 
 @pytest.mark.parametrize("v_prior", [False, True])
-def test_loss_is_the_papers_objective(v_prior):
+def test_open_gmvae_loss_is_the_papers_objective(v_prior):
     module, data = small(v_prior=v_prior), batch()
     torch.manual_seed(11)
     loss = module.loss(data)
@@ -74,7 +74,7 @@ def test_loss_is_the_papers_objective(v_prior):
     assert float(loss.total.detach()) == pytest.approx(total.mean(), rel=1e-6)
 
 
-def test_both_objectives_agree_with_one_subcluster_each():
+def test_open_gmvae_objectives_agree_with_one_subcluster_each():
     data = batch()
     losses = []
     for v_prior in (False, True):
@@ -84,7 +84,7 @@ def test_both_objectives_agree_with_one_subcluster_each():
     assert losses[0] == pytest.approx(losses[1])
 
 
-def test_the_full_objective_is_a_lower_bound_on_the_evidence():
+def test_open_gmvae_full_objective_is_a_lower_bound_on_the_evidence():
     """-loss <= log p(x|y), the evidence by quadrature over a one-dimensional z and w."""
     torch.manual_seed(1)
     module = OpenGMVAE(
@@ -113,14 +113,14 @@ def test_the_full_objective_is_a_lower_bound_on_the_evidence():
             assert float(bound.mean()) < evidence[i] + 4 * error
 
 
-def test_masked_components_leave_no_nan_in_loss_or_gradient():
+def test_open_gmvae_masked_components_leave_no_nan():
     module, data = small(), batch()
     module.loss(data).total.backward()
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     assert all(torch.isfinite(g).all() for g in gradients)
 
 
-def test_padding_does_not_change_a_classs_density():
+def test_log_class_mixture_ignores_padding():
     module = small()
     log_p = torch.randn(5, 6).double()
     found = module.log_class_mixture(log_p)
@@ -129,7 +129,7 @@ def test_padding_does_not_change_a_classs_density():
         torch.testing.assert_close(found[:, c], expected)
 
 
-def test_the_class_term_takes_w_from_its_prior():
+def test_open_gmvae_class_term_takes_w_from_its_prior():
     """It must not depend on the style encoder, which has seen the label."""
     module, data = small(classifier_weight=3.0), batch()
     torch.manual_seed(2)
@@ -153,7 +153,7 @@ def test_class_log_density_averages_over_the_draws_of_w():
     torch.testing.assert_close(module.class_log_density(z), expected, rtol=1e-6, atol=1e-7)
 
 
-def test_component_means_start_apart():
+def test_open_gmvae_component_means_start_apart():
     torch.manual_seed(0)
     module = OpenGMVAE((4,), 2, 3, latent_dim=10, likelihood="gaussian")
     means, _ = module.components(torch.zeros(1, 10))
@@ -162,7 +162,7 @@ def test_component_means_start_apart():
     assert torch.pdist(together.components(torch.zeros(1, 10))[0][0]).max() < 1.0
 
 
-def test_evidence_names_what_it_computes():
+def test_open_gmvae_evidence_equals_its_definitions():
     torch.manual_seed(0)
     module = OpenGMVAE((1, 16, 16), 2, blocks=((1, 4),), hidden=(8,), latent_dim=3)
     x = torch.rand(5, 1, 16, 16)
@@ -181,7 +181,7 @@ def test_evidence_names_what_it_computes():
     assert set(module.evidence(x, ["deviance"])) == {"embedding", "deviance"}
 
 
-def test_samples_come_from_the_right_class():
+def test_open_gmvae_samples_come_from_the_right_class():
     torch.manual_seed(0)
     module = OpenGMVAE((2,), 2, 1, latent_dim=2, likelihood="gaussian", hidden=(4,), prior_hidden=())
     # p(z|y) far apart, and a decoder that returns z.
@@ -193,13 +193,13 @@ def test_samples_come_from_the_right_class():
     assert (x[:, 0] > 0).tolist() == [False, True, True, False]
 
 
-def test_wrong_numbers_of_subclusters_are_refused():
+def test_open_gmvae_refuses_wrong_numbers_of_subclusters():
     with pytest.raises(ValueError, match=r"does not fit 3 classes: give one positive number, or one for each class"):
         OpenGMVAE((4,), 3, (1, 2), likelihood="gaussian")
 
 
-def test_training_separates_two_classes():
-    """A floor that a model without a working class term or reconstruction cannot pass."""
+def test_open_gmvae_training_separates_two_classes():
+    """A lower bound that a model without a working class term or reconstruction cannot reach."""
     torch.manual_seed(0)
     centres = torch.tensor([[4.0, 0, 0, 0], [-4.0, 0, 0, 0]])
     y = torch.arange(400) % 2

@@ -74,7 +74,7 @@ def labels(x):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
-def test_proposition_1_the_solution_of_equation_1_has_the_loss_of_the_data_s_entropy(k):
+def test_proposition_1_solution_has_the_entropy_of_the_data_as_loss(k):
     mu_x = torch.tensor([0.2, 0.5, 0.85, 0.97]).double()
     module = at_optimum(k, mu_x, torch.tensor([0.7, -1.3]).double(), torch.tensor([0.4, -0.9]).double())
     bits = all_bits(4)
@@ -87,7 +87,7 @@ def test_proposition_1_the_solution_of_equation_1_has_the_loss_of_the_data_s_ent
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_proposition_1_no_training_from_there_goes_below(k):
+def test_proposition_1_solution_is_not_improved_by_training(k):
     """E[loss] = H(p_data) + KL(...) >= H(p_data): exactly in x, by Monte Carlo over z and w."""
     mu_x = torch.tensor([0.2, 0.5, 0.85]).double()
     module = at_optimum(k, mu_x, torch.zeros(2).double(), torch.zeros(2).double())
@@ -164,7 +164,7 @@ def clustered_bits(n=200):
 
 @pytest.mark.parametrize("make", ["random", "trained"])
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_proposition_2_one_more_component_costs_at_most_the_log(k, make):
+def test_proposition_2_bounds_the_cost_of_one_more_component(k, make):
     x = clustered_bits()
     module = scrambled(k, seed=k) if make == "random" else trained(k, x, seed=k)
     before = mean_loss(module, x)
@@ -185,7 +185,7 @@ def test_proposition_2_one_more_component_costs_at_most_the_log(k, make):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7])
-def test_without_the_v_prior_the_objective_gains_log_k_less_the_entropy_of_the_posterior(k):
+def test_section_3_2_gains_log_k_less_the_entropy_of_the_posterior(k):
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(2)).double()
     full, paper = (scrambled(k, seed=3, v_prior=v, likelihood="gaussian") for v in (True, False))
     totals = []
@@ -208,7 +208,7 @@ def test_without_the_v_prior_the_objective_gains_log_k_less_the_entropy_of_the_p
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_without_the_v_prior_splitting_true_clusters_gains_up_to_the_log(k):
+def test_section_3_2_gains_the_log_by_splitting_true_clusters(k):
     """Every one of k clusters, far apart, torn in proportion: the objective falls by log((k+1)/k), the bound stays.
 
     With one cluster on a line in z, k + 1 equal intervals against k: each is a Gaussian scaled to its

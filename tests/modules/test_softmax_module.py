@@ -20,7 +20,7 @@ def inputs(shape, n=6):
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("sizes", [IMAGES, TABLE])
-def test_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing):
+def test_softmax_net_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing):
     module = SoftmaxNet(n_classes=3, label_smoothing=label_smoothing, **sizes).double()
     x, y = inputs(sizes["input_shape"]).double(), torch.tensor([0, 1, 2, 2, 1, 0])
     loss = module.loss(Batch(x, y))
@@ -35,7 +35,7 @@ def test_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing)
 
 
 @pytest.mark.parametrize("sizes", [IMAGES, TABLE])
-def test_embedding_is_what_enters_the_last_layer(sizes):
+def test_softmax_net_embedding_is_what_enters_the_last_layer(sizes):
     """Seen from outside, by a hook on the encoder's own forward pass."""
     module, x = SoftmaxNet(n_classes=3, **sizes), inputs(sizes["input_shape"])
     seen = []
@@ -53,7 +53,7 @@ def test_embedding_is_what_enters_the_last_layer(sizes):
     assert sorted(module.evidence(x, ("logits", "deviance"))) == ["embedding", "logits"]
 
 
-def test_without_hidden_layers_a_table_is_its_own_embedding():
+def test_softmax_net_without_hidden_layers_embeds_a_table_as_it_is():
     module, x = SoftmaxNet((4,), 2, hidden=()), inputs((4,))
     torch.testing.assert_close(module.embed(x), x)
     torch.testing.assert_close(module.evidence(x)["logits"], x @ module.classifier.weight.T + module.classifier.bias)
@@ -61,7 +61,7 @@ def test_without_hidden_layers_a_table_is_its_own_embedding():
 
 
 @pytest.mark.parametrize("sizes", [IMAGES, TABLE])
-def test_all_layers_but_the_last_can_be_taken_over_by_a_gmvae(sizes):
+def test_softmax_net_layers_fit_the_encoder_of_a_gmvae(sizes):
     module = SoftmaxNet(n_classes=3, **sizes)
     other = OpenGMVAE(n_classes=3, latent_dim=6, likelihood="gaussian", **sizes).encoder
     mine, theirs = module.encoder.state_dict(), other.state_dict()
@@ -76,7 +76,7 @@ def test_all_layers_but_the_last_can_be_taken_over_by_a_gmvae(sizes):
     torch.testing.assert_close(seen[0], module.embed(x))
 
 
-def test_half_precision_ends_at_the_features_and_logits():
+def test_softmax_net_returns_float32_under_autocast():
     module, x = SoftmaxNet((4,), 3, hidden=(8,)), inputs((4,))
     with torch.autocast("cpu", torch.bfloat16):
         found = module.evidence(x)
@@ -86,7 +86,7 @@ def test_half_precision_ends_at_the_features_and_logits():
     assert loss.total.dtype == torch.float32
 
 
-def test_unusable_arguments_are_refused():
+def test_softmax_net_refuses_unusable_arguments():
     with pytest.raises(ValueError, match="n_classes=1 does not work: a softmax classifier learns from what tells"):
         SoftmaxNet((4,), 1)
     for share in (-0.1, 1.0, float("nan")):

@@ -7,7 +7,7 @@ from torch import nn
 from knownot.networks import ConvDecoder, ConvEncoder
 
 
-def test_table_1_has_the_layers_of_the_paper():
+def test_conv_encoder_has_the_layers_of_table_1():
     encoder = ConvEncoder((1, 28, 28), ((2, 20), (2, 50)), (500, 100), 20)
     convs = [(m.in_channels, m.out_channels, m.kernel_size) for m in encoder.modules() if isinstance(m, nn.Conv2d)]
     assert convs == [(1, 20, (3, 3)), (20, 20, (3, 3)), (20, 50, (3, 3)), (50, 50, (3, 3))]
@@ -16,7 +16,7 @@ def test_table_1_has_the_layers_of_the_paper():
     assert isinstance(list(encoder.modules())[-1], nn.Linear), "heads are linear (Assumption 1)"
 
 
-def test_the_decoder_mirrors_the_encoder():
+def test_conv_decoder_mirrors_the_encoder():
     decoder = ConvDecoder(10, ((2, 20), (2, 50)), (500, 100), (1, 28, 28))
     convs = [(m.in_channels, m.out_channels) for m in decoder.modules() if isinstance(m, nn.Conv2d)]
     assert convs == [(50, 50), (50, 20), (20, 20), (20, 1)]
@@ -26,18 +26,18 @@ def test_the_decoder_mirrors_the_encoder():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (15, 9), (28, 20), (32, 32)])
-def test_any_size_comes_back(size):
+def test_conv_decoder_returns_images_of_any_size(size):
     shape = (3, *size)
     code = ConvEncoder(shape, ((1, 4), (1, 6)), (16,), 5)(torch.rand(2, *shape))
     assert code.shape == (2, 5)
     assert ConvDecoder(5, ((1, 4), (1, 6)), (16,), shape)(code).shape == (2, *shape)
 
 
-def test_images_too_small_for_the_blocks_are_refused():
+def test_conv_encoder_refuses_images_too_small_for_its_blocks():
     with pytest.raises(ValueError, match="2x8 pixels cannot be halved 2 times"):
         ConvEncoder((1, 2, 8), ((1, 4), (1, 4)), (), 2)
 
 
-def test_without_blocks_the_decoder_is_linear_at_the_end():
+def test_conv_decoder_without_blocks_is_linear_at_the_end():
     torch.manual_seed(0)
     assert float(ConvDecoder(5, (), (16,), (1, 4, 4))(torch.randn(32, 5)).detach().min()) < 0

@@ -16,7 +16,7 @@ def linears(part):
     return [(m.in_features, m.out_features) for m in part.modules() if isinstance(m, nn.Linear)]
 
 
-def test_the_mnist_net_has_the_published_layers():
+def test_crosr_mnist_has_the_published_layers():
     net = HierarchicalReconstructionNet((1, 28, 28), 6, **CROSR_MNIST)
     main = convolutions(net.stages) + convolutions(net.head)
     assert main == [(1, 100, (3, 3))] + 4 * [(100, 100, (3, 3))]
@@ -25,7 +25,7 @@ def test_the_mnist_net_has_the_published_layers():
     assert convolutions(net.bottlenecks) == 2 * [(100, 32, (1, 1))]
 
 
-def test_the_cifar_net_has_thirteen_weight_layers_and_five_connections():
+def test_crosr_cifar_has_thirteen_weight_layers_and_five_connections():
     net = HierarchicalReconstructionNet((3, 32, 32), 6, **CROSR_CIFAR)
     assert len(convolutions(net.stages)) + len(linears(net.head)) == 13
     logits, codes, reconstruction = net(torch.rand(2, 3, 32, 32))
@@ -34,7 +34,7 @@ def test_the_cifar_net_has_thirteen_weight_layers_and_five_connections():
     assert reconstruction.shape == (2, 3, 32, 32)
 
 
-def test_forward_follows_the_equations_of_images():
+def test_reconstruction_net_follows_the_equations_on_images():
     net = HierarchicalReconstructionNet((2, 6, 4), 3, ((2, 5), (1, 7)), (9,), 4, top=((1, 8),)).double()
     x = torch.rand(3, 2, 6, 4).double()
     w = {name: p.detach() for name, p in net.named_parameters()}
@@ -59,7 +59,7 @@ def test_forward_follows_the_equations_of_images():
     torch.testing.assert_close(reconstruction, back_0)
 
 
-def test_forward_follows_the_equations_of_tables():
+def test_reconstruction_net_follows_the_equations_on_tables():
     net = HierarchicalReconstructionNet((6,), 3, ((1, 5), (1, 4)), (), 2).double()
     x = torch.randn(7, 6).double()
     w = {name: p.detach() for name, p in net.named_parameters()}
@@ -78,7 +78,7 @@ def test_forward_follows_the_equations_of_tables():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (15, 9), (29, 20), (7, 33)])
-def test_any_size_comes_back(size):
+def test_reconstruction_net_returns_images_of_any_size(size):
     net = HierarchicalReconstructionNet((3, *size), 2, ((1, 4), (2, 6)), (8,), 5, top=((1, 6),))
     logits, codes, reconstruction = net(torch.rand(2, 3, *size))
     assert logits.shape == (2, 2)
@@ -87,14 +87,14 @@ def test_any_size_comes_back(size):
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 10), (6,)])
-def test_every_parameter_has_a_gradient(shape):
+def test_reconstruction_net_has_a_gradient_for_every_parameter(shape):
     net = HierarchicalReconstructionNet(shape, 3, ((2, 16), (1, 16)), (16,), 8, top=((1, 16),))
     logits, _, reconstruction = net(torch.rand(64, *shape))
     (logits.square().sum() + reconstruction.square().sum()).backward()
     assert all(float(p.grad.abs().sum()) > 0 for p in net.parameters())
 
 
-def test_the_signal_survives_thirteen_layers():
+def test_crosr_cifar_keeps_the_signal_through_thirteen_layers():
     """With torch's own initialisation the logits of different images would hardly differ."""
     net = HierarchicalReconstructionNet((3, 32, 32), 6, **CROSR_CIFAR)
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_the_signal_survives_thirteen_layers():
     assert float(logits.std(0).mean()) > 1e-2
 
 
-def test_what_cannot_be_built_is_refused():
+def test_reconstruction_net_refuses_what_cannot_be_built():
     with pytest.raises(ValueError, match="blocks is empty"):
         HierarchicalReconstructionNet((1, 8, 8), 2, ())
     with pytest.raises(ValueError, match="28x28 pixels cannot be halved 5 times"):

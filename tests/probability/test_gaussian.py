@@ -6,7 +6,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 from knownot.probability import diagonal_gaussian, kl_standard_normal, pairwise_log_prob, soft_bound
 
 
-def test_kl_to_the_standard_normal_is_that_of_torch():
+def test_kl_standard_normal_equals_torch():
     generator = torch.Generator().manual_seed(0)
     mean, log_variance = torch.randn(2, 7, 5, generator=generator).double()
     standard = Independent(Normal(torch.zeros(7, 5).double(), torch.ones(7, 5).double()), 1)
@@ -14,12 +14,12 @@ def test_kl_to_the_standard_normal_is_that_of_torch():
     torch.testing.assert_close(kl_standard_normal(mean, log_variance), expected)
 
 
-def test_half_precision_parameters_give_float32_densities():
+def test_diagonal_gaussian_of_half_precision_gives_float32_densities():
     q = diagonal_gaussian(torch.zeros(2, 3, dtype=torch.bfloat16), torch.zeros(2, 3, dtype=torch.bfloat16))
     assert q.log_prob(torch.zeros(2, 3)).dtype == torch.float32
 
 
-def test_pairwise_densities_equal_broadcasting_far_from_the_origin():
+def test_pairwise_log_prob_equals_broadcasting_far_from_the_origin():
     generator = torch.Generator().manual_seed(1)
     z = torch.randn(50, 10, generator=generator) + 300.0
     means = torch.randn(7, 10, generator=generator) + 300.0
@@ -28,7 +28,7 @@ def test_pairwise_densities_equal_broadcasting_far_from_the_origin():
     torch.testing.assert_close(pairwise_log_prob(z, means, log_variances), expected, rtol=1e-6, atol=1e-3)
 
 
-def test_soft_bound_is_the_identity_where_variances_are_healthy_and_never_overflows():
+def test_soft_bound_is_the_identity_in_the_middle_and_never_overflows():
     healthy = torch.linspace(-3.4, 3.4, 50)
     torch.testing.assert_close(soft_bound(healthy), healthy, rtol=0.011, atol=1e-6)
     wild = soft_bound(torch.tensor([-1e30, 1e30], requires_grad=True))

@@ -23,7 +23,7 @@ def test_grey_bernoulli_is_binary_cross_entropy():
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("loc", LOCS)
-def test_truncated_normal_is_that_of_scipy(loc, scale):
+def test_truncated_normal_equals_scipy(loc, scale):
     x = np.linspace(0.0, 1.0, 11)
     ours = TruncatedNormal(torch.tensor(loc).double(), torch.tensor(scale).double())
     np.testing.assert_allclose(ours.log_prob(torch.tensor(x)), truncnorm(loc, scale).logpdf(x), rtol=1e-6, atol=1e-6)
@@ -37,7 +37,7 @@ def test_truncated_normal_integrates_to_one(loc):
     assert mass == pytest.approx(1.0, abs=1e-4)
 
 
-def test_float32_stays_finite_where_the_plain_difference_is_minus_infinity():
+def test_log_mass_unit_interval_stays_finite_in_float32():
     loc = torch.tensor([1.6, -0.6, 30.0, 0.5], requires_grad=True)
     log_scale = torch.full((4,), np.log(0.1), requires_grad=True)
     log_mass = log_mass_unit_interval(loc, log_scale.exp())
@@ -49,7 +49,7 @@ def test_float32_stays_finite_where_the_plain_difference_is_minus_infinity():
 
 
 @pytest.mark.parametrize(("loc", "scale"), [(0.3, 0.2), (1.4, 0.3), (0.5, 10.0)])
-def test_truncated_normal_draws_follow_scipys_distribution(loc, scale):
+def test_truncated_normal_samples_follow_the_distribution_of_scipy(loc, scale):
     torch.manual_seed(0)
     draws = TruncatedNormal(torch.tensor(loc), torch.tensor(scale)).rsample((4000,))
     assert stats.kstest(draws.numpy(), truncnorm(loc, scale).cdf).pvalue > 1e-3
@@ -73,6 +73,6 @@ def test_bernoulli_deviance_is_the_loss_less_the_entropy_of_the_greys():
     )
 
 
-def test_an_unknown_likelihood_is_refused_by_name():
+def test_make_likelihood_refuses_an_unknown_name():
     with pytest.raises(ValueError, match="'poisson' is not known: use 'bernoulli'"):
         make_likelihood("poisson", (3,))

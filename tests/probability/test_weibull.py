@@ -36,7 +36,7 @@ def log_likelihood(values, shape, scale):
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_the_parameters_are_those_of_the_root_of_the_score(seed):
+def test_fit_weibull_finds_the_root_of_the_score(seed):
     values = drawn(seed)
     shape, scale = fit_weibull(torch.tensor(values))
     expected_shape, expected_scale = by_brent(values)
@@ -45,7 +45,7 @@ def test_the_parameters_are_those_of_the_root_of_the_score(seed):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_the_parameters_are_those_of_scipy_to_six_digits(seed):
+def test_fit_weibull_equals_scipy_to_six_digits(seed):
     values = drawn(seed, -0.3, 1.5)
     start_shape, _, start_scale = weibull_min.fit(values, floc=0)
 
@@ -61,14 +61,14 @@ def test_the_parameters_are_those_of_scipy_to_six_digits(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_largest_of_many_distances_are_fitted_as_well(seed):
+def test_fit_weibull_fits_the_largest_of_many_distances(seed):
     rng = np.random.default_rng(seed)
     tail = np.sort(np.linalg.norm(rng.normal(size=(5000, 30)), axis=1))[-20:]
     shape, scale = fit_weibull(torch.tensor(tail))
     assert (shape.item(), scale.item()) == pytest.approx(by_brent(tail), rel=1e-11)
 
 
-def test_many_samples_of_different_length_at_once_equal_one_at_a_time():
+def test_fit_weibull_of_many_samples_equals_one_at_a_time():
     samples = [drawn(seed) for seed in range(40)]
     values, where = torch.full((80, 40), torch.nan), torch.zeros(80, 40, dtype=torch.bool)
     values = values.double()
@@ -87,7 +87,7 @@ positive = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=30)
 
 
 @given(values=positive, factor=st.floats(1e-200, 1e200))
-def test_a_change_of_unit_changes_the_scale_alone(values, factor):
+def test_fit_weibull_in_another_unit_changes_the_scale_alone(values, factor):
     assume(max(values) > 1.001 * min(values))
     values = torch.tensor(values, dtype=torch.float64)
     shape, scale = fit_weibull(values)
@@ -97,7 +97,7 @@ def test_a_change_of_unit_changes_the_scale_alone(values, factor):
 
 
 @given(values=positive, power=st.floats(0.1, 10.0))
-def test_powers_of_the_values_divide_the_shape(values, power):
+def test_fit_weibull_of_powers_divides_the_shape(values, power):
     assume(max(values) > 1.01 * min(values))
     values = torch.tensor(values, dtype=torch.float64)
     shape, scale = fit_weibull(values)
@@ -107,7 +107,7 @@ def test_powers_of_the_values_divide_the_shape(values, power):
 
 
 @given(values=positive)
-def test_no_parameters_nearby_are_likelier(values):
+def test_fit_weibull_is_likelier_than_parameters_nearby(values):
     assume(max(values) > 1.01 * min(values))
     shape, scale = (number.item() for number in fit_weibull(torch.tensor(values, dtype=torch.float64)))
     assert min(values) < scale <= max(values) * (1 + 1e-12)
@@ -116,7 +116,7 @@ def test_no_parameters_nearby_are_likelier(values):
         assert log_likelihood(values, k * shape, s * scale) < best
 
 
-def test_one_outlier_among_thousands_is_no_trouble():
+def test_fit_weibull_copes_with_one_outlier_among_thousands():
     for outlier in (1e-250, 1e-3, 1e3, 1e250):
         values = np.append(np.random.default_rng(0).uniform(0.9, 1.1, 5000), outlier)
         shape, scale = fit_weibull(torch.tensor(values))
@@ -124,7 +124,7 @@ def test_one_outlier_among_thousands_is_no_trouble():
 
 
 @pytest.mark.parametrize("start", [-12.0, 0.25, 12.0])
-def test_the_bounds_lead_to_the_same_root_from_any_start(monkeypatch, start):
+def test_fit_weibull_finds_the_same_root_from_any_start(monkeypatch, start):
     values = torch.tensor(np.stack([np.sort(drawn(seed))[:3] for seed in range(200)]))
     expected = fit_weibull(values)
     monkeypatch.setattr(weibull, "_N_BARE_STEPS", 0)
@@ -133,7 +133,7 @@ def test_the_bounds_lead_to_the_same_root_from_any_start(monkeypatch, start):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=0)
 
 
-def test_nearly_equal_values_keep_their_digits():
+def test_fit_weibull_keeps_the_digits_of_nearly_equal_values():
     # Offsets that are exact in binary: 1 + j 2^-40.
     offsets = np.array([0.0, 1.0, 2.0, 5.0, 7.0])
     shape, scale = fit_weibull(torch.tensor(1.0 + offsets * 2.0**-40))
@@ -145,7 +145,7 @@ def test_nearly_equal_values_keep_their_digits():
     assert scale.item() == pytest.approx(1.0)
 
 
-def test_equal_values_give_a_step_beside_samples_that_vary():
+def test_fit_weibull_of_equal_values_is_a_step():
     values = torch.tensor([[3.0, 3.0, 3.0], [1.0, 2.0, 3.0]])
     shape, scale = fit_weibull(values)
     assert shape[0] == torch.inf
@@ -158,7 +158,7 @@ def test_equal_values_give_a_step_beside_samples_that_vary():
     assert steps.tolist() == [0.0, -1.0, -torch.inf]
 
 
-def test_single_precision_and_whole_numbers_are_fitted_in_double_precision():
+def test_fit_weibull_computes_in_double_precision():
     values = torch.tensor([1, 2, 5, 9])
     expected = fit_weibull(values.double())
     for dtype in (torch.int64, torch.float32, torch.bfloat16):
@@ -168,13 +168,13 @@ def test_single_precision_and_whole_numbers_are_fitted_in_double_precision():
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_value_that_is_not_positive_and_finite_is_refused(value):
+def test_fit_weibull_refuses_values_that_are_not_positive_and_finite(value):
     with pytest.raises(ValueError, match=f"positive numbers, and {value} is among the values: leave out"):
         fit_weibull(torch.tensor([1.0, value, 2.0]))
     fit_weibull(torch.tensor([1.0, value, 2.0]), torch.tensor([True, False, True]))
 
 
-def test_an_empty_sample_is_refused():
+def test_fit_weibull_refuses_an_empty_sample():
     with pytest.raises(ValueError, match="a sample without values has no Weibull distribution"):
         fit_weibull(torch.empty(3, 0))
     with pytest.raises(ValueError, match="a sample without values has no Weibull distribution"):
@@ -182,12 +182,12 @@ def test_an_empty_sample_is_refused():
     assert [len(fitted) for fitted in fit_weibull(torch.empty(0, 5))] == [0, 0]
 
 
-def test_a_mask_of_another_shape_is_refused():
+def test_fit_weibull_refuses_a_mask_of_another_shape():
     with pytest.raises(ValueError, match=r"where has shape \(3,\) and values \(2, 3\)"):
         fit_weibull(torch.ones(2, 3), torch.ones(3, dtype=torch.bool))
 
 
-def test_the_tail_is_that_of_scipy_and_keeps_its_order_where_that_underflows():
+def test_weibull_log_survival_equals_scipy_and_keeps_its_order():
     x = torch.tensor([0.0, 1e-3, 0.5, 1.0, 2.0, 5.0, 9.0, 1e3, 1e30], dtype=torch.float64)
     shape, scale = torch.tensor([0.7, 3.0, 40.0]).double()[:, None], torch.tensor([2.0, 0.1, 5.0]).double()[:, None]
     with np.errstate(over="ignore"):

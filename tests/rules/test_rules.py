@@ -51,7 +51,7 @@ def test_nearest_centroid_is_the_distance_to_the_class_means():
     assert (classes == distances.argmin(1)).all()
 
 
-def test_uncertainty_is_algorithm_2_by_hand():
+def test_nearest_centroid_uncertainty_is_algorithm_2_by_hand():
     z, y = clusters()
     rule = NearestCentroidUncertainty(n_subclusters=(2, 1, 1)).fit(z, y)
     assert rule.owners_.tolist() == [0, 0, 1, 2]
@@ -62,25 +62,25 @@ def test_uncertainty_is_algorithm_2_by_hand():
         assert float(knownness[i]) == pytest.approx(-expected, rel=1e-5)
 
 
-def test_uncertainty_is_one_at_equal_distance_and_zero_on_a_centroid():
+def test_nearest_centroid_uncertainty_between_and_on_centroids():
     z, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
     _, knownness = NearestCentroidUncertainty().fit(z, y).score(torch.tensor([[0.0], [1.0]]))
     assert knownness.tolist() == [-1.0, -0.0]
 
 
-def test_uncertainty_with_one_centroid_is_refused():
+def test_nearest_centroid_uncertainty_refuses_one_centroid():
     with pytest.raises(ValueError, match="one class with one subcluster has a single centroid: use rule='nc-d'"):
         NearestCentroidUncertainty().fit(torch.randn(5, 2), torch.zeros(5, dtype=torch.int64))
 
 
-def test_subclusters_are_found_inside_a_class():
+def test_nearest_centroid_finds_subclusters_of_a_class():
     z = torch.cat([torch.randn(100, 2) - 20, torch.randn(100, 2) + 20])
     rule = NearestCentroid(n_subclusters=2).fit(z, torch.zeros(200, dtype=torch.int64))
     assert sorted(rule.centroids_.mean(1).round().tolist()) == [-20.0, 20.0]
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_neighbours_are_those_of_scikit_learn_also_far_from_the_origin(offset):
+def test_nearest_equals_scikit_learn_also_far_from_the_origin(offset):
     z, _ = clusters(500, seed=1)
     queries, _ = clusters(90, seed=2)
     distances, indices = nearest(queries + offset, z + offset, k=5, chunk=32)
@@ -94,7 +94,7 @@ def test_neighbours_are_those_of_scikit_learn_also_far_from_the_origin(offset):
         assert (indices.numpy() == where).all()
 
 
-def test_neighbour_classes_are_those_of_scikit_learn():
+def test_neighbours_classes_equal_scikit_learn():
     z, y = clusters(300, seed=3, centres=((0, 0, 0), (2, 0, 0), (0, 2, 0)))
     queries, _ = clusters(200, seed=4, centres=((0, 0, 0), (2, 0, 0), (0, 2, 0)))
     classes, _ = Neighbours(k=5).fit(z, y).score(queries)
@@ -104,19 +104,19 @@ def test_neighbour_classes_are_those_of_scikit_learn():
     assert (classes.numpy()[clear] == peer.argmax(1)[clear]).all()
 
 
-def test_a_tie_of_votes_goes_to_the_nearer_class():
+def test_neighbours_tie_of_votes_goes_to_the_nearer_class():
     z, y = torch.tensor([[0.0], [0.2], [5.0], [5.2]]), torch.tensor([0, 0, 1, 1])
     assert Neighbours(k=4).fit(z, y).score(torch.tensor([[1.0], [4.5]]))[0].tolist() == [0, 1]
 
 
-def test_a_training_point_is_at_distance_zero_from_itself():
+def test_neighbours_distance_of_a_training_point_is_zero():
     z, y = clusters(200)
     z = z + 1000.0
     assert nearest(z, z, k=1)[0].abs().max() == 0.0
     assert Neighbours(k=1).fit(z, y).score(z)[1].max() == 0.0
 
 
-def test_fewer_references_keep_the_shares_of_the_classes():
+def test_neighbours_with_max_references_keep_the_shares_of_the_classes():
     z, y = clusters(900)
     y = torch.where(y == 2, 1, y)
     rule = Neighbours(max_references=90).fit(z, y)
@@ -124,13 +124,13 @@ def test_fewer_references_keep_the_shares_of_the_classes():
     assert len(torch.unique(rule.references_, dim=0)) == 90
 
 
-def test_rare_classes_keep_references():
+def test_neighbours_keep_references_of_rare_classes():
     y = torch.tensor([0] * 2000 + [1] * 3 + [2] * 2000)
     rule = Neighbours(max_references=100).fit(torch.randn(len(y), 2), y)
     assert torch.bincount(rule.labels_).tolist() == [50, 3, 50]
 
 
-def test_centroid_distances_are_exact_far_from_the_origin():
+def test_nearest_centroid_is_exact_far_from_the_origin():
     z, y = clusters(300)
     rule = NearestCentroid().fit(z + 1000.0, y)
     batch = rule.score(z + 1000.0)[1]
@@ -197,7 +197,7 @@ def test_combined_evidence_needs_its_evidence_and_its_scale():
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_every_rule_comes_back_from_its_state(name):
+def test_rule_is_restored_from_its_state(name):
     z, y = clusters()
     rule = make_rule(name, 2).fit(z, y).calibrate(z, y, some_evidence(z))
     copy = make_rule(name, 2).restore(rule.state())
@@ -207,7 +207,7 @@ def test_every_rule_comes_back_from_its_state(name):
 
 # What OpenMax makes of a sample hangs on the scale of the logits, which these clusters do not have.
 @pytest.mark.parametrize("name", [name for name in RULES if name != "openmax"])
-def test_every_rule_finds_the_classes_and_calls_far_samples_unknown(name):
+def test_rule_finds_the_classes_and_tells_far_samples(name):
     z, y = clusters()
     rule = make_rule(name, 1).fit(z, y).calibrate(z, y, some_evidence(z))
     classes, known = rule.score(z, some_evidence(z))
@@ -217,7 +217,7 @@ def test_every_rule_finds_the_classes_and_calls_far_samples_unknown(name):
     assert roc_auc_score([1] * 300 + [0] * 50, torch.cat([known, unknown])) > 0.9
 
 
-def test_temperature_calibrates_probabilities():
+def test_likelihood_temperature_calibrates_probabilities():
     """Logits three times too large are divided by about three."""
     generator = torch.Generator().manual_seed(0)
     true_logits = torch.randn(4000, 3, generator=generator)
@@ -229,12 +229,12 @@ def test_temperature_calibrates_probabilities():
     torch.testing.assert_close(probabilities.sum(1), torch.ones(4000).double())
 
 
-def test_an_unknown_rule_is_refused_with_the_names():
+def test_make_rule_refuses_an_unknown_name():
     with pytest.raises(ValueError, match="rule='evt' is not known: use one of 'evidence', 'nc-d'"):
         make_rule("evt")
 
 
-def test_a_rule_instead_of_a_name_is_copied_unfitted():
+def test_make_rule_copies_a_rule_unfitted():
     z, y = clusters()
     given = Neighbours(k=3, max_references=7, random_state=2).fit(z, y)
     made = make_rule(given)
@@ -244,21 +244,21 @@ def test_a_rule_instead_of_a_name_is_copied_unfitted():
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_settings_make_the_rule_again(name):
+def test_make_rule_takes_settings(name):
     rule = make_rule(name, [2, 1], 5)
     again = make_rule(name, settings=rule.get_params())
     assert type(again) is type(rule)
     assert again.get_params() == rule.get_params()
 
 
-def test_evidence_that_no_module_supplies_is_refused_beforehand():
+def test_check_evidence_refuses_what_is_not_supplied():
     make_rule("nc-d").check_evidence(())
     make_rule("likelihood").check_evidence(("deviance", "posterior log-density", "class log-density"))
     with pytest.raises(ValueError, match=r"Likelihood \(rule='likelihood'\) needs the evidence class log-density"):
         make_rule("likelihood").check_evidence(("deviance", "posterior log-density"))
 
 
-def test_temperature_stays_sane_where_no_sample_is_classified_wrongly():
+def test_nearest_centroid_temperature_without_wrong_samples_is_moderate():
     z, y = clusters(centres=((0, 0, 0), (60, 0, 0)))
     rule = make_rule("nc-d").fit(z, y).calibrate(z, y)
     assert (rule.score(z)[0] == y).all()
@@ -266,7 +266,7 @@ def test_temperature_stays_sane_where_no_sample_is_classified_wrongly():
     assert rule.predict_proba(rule.evaluate(between)).max() < 0.999
 
 
-def test_the_lead_of_the_best_class_counts_half():
+def test_combined_evidence_counts_the_lead_of_the_best_class_half():
     z, y = clusters()
     evidence = some_evidence(z)
     rule = make_rule("evidence").fit(z, y).calibrate(z, y, evidence)

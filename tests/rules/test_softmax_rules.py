@@ -27,7 +27,7 @@ def some_logits(n=200, scale=4.0):
     return scale * torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_knownness_is_that_of_scipy():
+def test_softmax_rules_equal_scipy():
     logits = some_logits()
     exact = logits.double().numpy()
     largest = softmax(exact, axis=1).max(1)
@@ -47,21 +47,21 @@ def test_maximum_softmax_orders_as_the_probability_does(logits):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rule", RULES)
-def test_order_is_kept_where_probabilities_round_to_one(rule, dtype):
+def test_softmax_rules_keep_the_order_where_probabilities_round_to_one(rule, dtype):
     tops = torch.tensor([0.5, 10.0, 40.0, 50.0, 900.0, 1000.0, 1001.0, 1e5], dtype=dtype)
     found = knownness(rule, torch.stack([tops, torch.zeros_like(tops)], 1))
     assert np.isfinite(found).all()
     assert (np.diff(found) > 0).all()
 
 
-def test_log_odds_of_two_classes_are_the_difference_of_their_logits():
+def test_maximum_softmax_of_two_classes_is_the_difference_of_their_logits():
     np.testing.assert_array_equal(knownness(MaximumSoftmax(), torch.tensor([[1000.0, 0.0], [2.0, 5.0]])), [1000.0, 3.0])
     # A tie of all four: p = 1/4.
     np.testing.assert_allclose(knownness(MaximumSoftmax(), torch.full((1, 4), 7.0)), [np.log(1 / 3)])
 
 
 @pytest.mark.parametrize("shift", [-20.0, 3.5])
-def test_a_common_shift_moves_logit_and_energy_but_not_the_probability(shift):
+def test_maximum_softmax_alone_ignores_a_common_shift(shift):
     logits = some_logits().double()
     moved = {type(rule).__name__: knownness(rule, logits + shift) - knownness(rule, logits) for rule in RULES}
     np.testing.assert_allclose(moved["MaximumSoftmax"], 0.0, atol=1e-9)
@@ -77,7 +77,7 @@ def test_energy_lies_between_the_largest_logit_and_t_log_c_above(logits, t):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_class_and_probabilities_come_from_the_logits(rule):
+def test_softmax_rules_take_class_and_probabilities_from_the_logits(rule):
     logits = some_logits()
     verdict = fitted(rule).evaluate(torch.zeros(len(logits), 2), {"logits": logits})
     np.testing.assert_array_equal(verdict.logits.argmax(1), logits.argmax(1))
@@ -85,7 +85,7 @@ def test_class_and_probabilities_come_from_the_logits(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_calibration_finds_the_temperature_and_leaves_the_knownness(rule):
+def test_softmax_rules_calibrate_finds_the_temperature(rule):
     """Labels drawn from softmax(logits / 3) have their least cross-entropy about T = 3."""
     logits = some_logits(8000)
     y = torch.multinomial(torch.softmax(logits / 3.0, 1), 1, generator=torch.Generator().manual_seed(1)).squeeze(1)
@@ -98,7 +98,7 @@ def test_calibration_finds_the_temperature_and_leaves_the_knownness(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_state_and_settings_bring_a_rule_back(rule):
+def test_softmax_rules_are_restored_from_settings_and_state(rule):
     logits = some_logits()
     evidence, z = {"logits": logits}, torch.zeros(len(logits), 2)
     copy = type(rule)(**rule.get_params()).restore(fitted(rule).state())
@@ -109,7 +109,7 @@ def test_state_and_settings_bring_a_rule_back(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_says_what_it_cannot_work_with(rule):
+def test_softmax_rules_explain_mistakes(rule):
     with pytest.raises(ValueError, match="tell classes apart, but there is one class: give samples of at least two"):
         rule.check([3])
     with pytest.raises(ValueError, match="but there is one class"):
@@ -123,6 +123,6 @@ def test_a_rule_says_what_it_cannot_work_with(rule):
 
 
 @pytest.mark.parametrize("t", [0.0, -1.0, float("inf"), float("nan")])
-def test_an_energy_needs_a_temperature_above_zero(t):
+def test_energy_needs_a_temperature_above_zero(t):
     with pytest.raises(ValueError, match=r"energy_temperature=.* does not work: give a number above 0"):
         Energy(t).fit(torch.zeros(2, 1), torch.tensor([0, 1]))

@@ -10,7 +10,7 @@ from knownot.rules import ConformalThreshold, f1_threshold, quantile_threshold
 
 @pytest.mark.parametrize("n", [19, 50, 333])
 @pytest.mark.parametrize("accept", [0.8, 0.95])
-def test_conformal_guarantee_over_200_random_splits(n, accept):
+def test_conformal_threshold_keeps_its_guarantee_over_200_random_splits(n, accept):
     """Mean acceptance of new samples lies in [accept, accept + 1/(n+1)], up to the error of 200 splits."""
     random = np.random.default_rng(n)
     rates = []
@@ -31,14 +31,14 @@ def test_p_values_are_superuniform_on_known_samples():
         assert (p <= level).mean() <= level + 0.01
 
 
-def test_a_p_value_is_small_exactly_where_the_sample_is_refused():
+def test_p_values_are_small_exactly_where_samples_are_rejected():
     random = np.random.default_rng(1)
     threshold = ConformalThreshold(0.9).fit(random.normal(size=200).round(1))
     new = random.normal(size=1000).round(1)
     assert ((threshold.p_values(new) <= 0.1 + 1e-12) == (new < threshold.offset_)).all()
 
 
-def test_false_discoveries_are_controlled_over_a_batch():
+def test_p_values_control_false_discoveries_over_a_batch():
     """Among what is called unknown at level 20 %, at most 20 % are known, on average."""
     random = np.random.default_rng(2)
     shares = []
@@ -50,7 +50,7 @@ def test_false_discoveries_are_controlled_over_a_batch():
     assert np.mean(shares) < 0.2 + 3 * np.std(shares) / 10
 
 
-def test_too_few_calibration_samples_accept_all_and_say_so():
+def test_conformal_threshold_of_too_few_samples_accepts_all_and_warns():
     with pytest.warns(UserWarning, match="18 calibration samples are too few .* at least 19"):
         threshold = ConformalThreshold(0.95).fit(np.arange(18))
     assert threshold.offset_ == -np.inf
@@ -58,24 +58,24 @@ def test_too_few_calibration_samples_accept_all_and_say_so():
 
 
 @pytest.mark.parametrize(("accept", "enough"), [(0.7, 3), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
-def test_the_number_of_samples_asked_for_is_the_smallest_that_rejects(accept, enough):
+def test_conformal_threshold_asks_for_the_smallest_number_that_rejects(accept, enough):
     with pytest.warns(UserWarning, match=f"at least {enough} held-out"):
         ConformalThreshold(accept).fit(np.arange(enough - 1))
     assert np.isfinite(ConformalThreshold(accept).fit(np.arange(enough)).offset_)
 
 
-def test_a_score_that_is_nan_is_the_least_known():
+def test_p_values_of_nan_are_the_smallest():
     assert ConformalThreshold().fit(np.arange(99)).p_values([np.nan, -np.inf]).tolist() == [0.01, 0.01]
 
 
 @pytest.mark.parametrize("accept", [0.5, 0.9, 0.95, 1.0])
-def test_the_quantile_accepts_at_least_the_share_and_no_sample_more_than_needed(accept):
+def test_quantile_threshold_accepts_the_share_and_no_more_than_needed(accept):
     scores = np.random.default_rng(3).normal(size=137)
     rate = (scores >= quantile_threshold(scores, accept)).mean()
     assert accept <= rate < accept + 1 / 137
 
 
-def test_best_f1_is_that_of_a_search_over_all_thresholds():
+def test_f1_threshold_equals_a_search_over_all_thresholds():
     random = np.random.default_rng(4)
     true, scores, unknown = random.integers(0, 3, 80), random.normal(1, 1, 80).round(1), random.normal(size=60).round(1)
     predicted = np.where(random.random(80) < 0.8, true, (true + 1) % 3)
@@ -90,7 +90,7 @@ def test_best_f1_is_that_of_a_search_over_all_thresholds():
     assert f1(f1_threshold(scores, true, predicted, unknown)) == pytest.approx(best)
 
 
-def test_best_f1_minds_the_classes_in_which_unknown_samples_land():
+def test_f1_threshold_counts_the_classes_of_unknown_samples():
     differ = 0
     for seed in range(10):
         random = np.random.default_rng(seed)
@@ -112,12 +112,12 @@ def test_best_f1_minds_the_classes_in_which_unknown_samples_land():
 
 
 @pytest.mark.parametrize("accept", [0.0, -0.1, 1.2, 95])
-def test_impossible_rates_are_refused(accept):
+def test_conformal_threshold_refuses_impossible_rates(accept):
     with pytest.raises(ValueError, match="is no acceptance rate"):
         ConformalThreshold(accept)
 
 
-def test_scores_that_cannot_calibrate_are_refused():
+def test_conformal_threshold_refuses_scores_that_cannot_calibrate():
     with pytest.raises(ValueError, match="no scores of known samples"):
         ConformalThreshold().fit([])
     with pytest.raises(ValueError, match="1 of 2 calibration scores are NaN"):

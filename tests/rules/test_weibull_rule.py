@@ -44,7 +44,7 @@ def nearest_mean(z, y):
 
 
 @pytest.mark.parametrize("tail_size", [3, 20, 1000])
-def test_inclusion_is_the_weibull_tail_of_the_distance_to_the_mean_of_the_correct(tail_size):
+def test_weibull_inclusion_is_the_tail_of_the_distance_to_the_class_mean(tail_size):
     z, y = clusters()
     rule = Weibull(tail_size).fit(z, y)
     train, labels, queries = z.double().numpy(), y.numpy(), clusters(60, seed=1)[0]
@@ -68,7 +68,7 @@ def test_inclusion_is_the_weibull_tail_of_the_distance_to_the_mean_of_the_correc
     np.testing.assert_array_equal(winners.numpy()[clear], expected.argmax(1)[clear])
 
 
-def test_logits_say_which_samples_are_correct_where_they_are_given():
+def test_weibull_fits_the_samples_that_the_logits_classify_correctly():
     z, y = clusters()
     logits = logits_for(z, seed=5)
     logits[:60:3, 1] += 100.0
@@ -81,7 +81,7 @@ def test_logits_say_which_samples_are_correct_where_they_are_given():
         assert rule.scales_[c].item() == pytest.approx(scale, rel=1e-3)
 
 
-def test_far_samples_are_less_known_and_the_far_tail_keeps_its_order():
+def test_weibull_knownness_falls_with_the_distance():
     z, y = clusters()
     rule = Weibull().fit(z, y)
     direction = torch.tensor([-1.0, -1.0, 0.5, 0.2])
@@ -96,7 +96,7 @@ def test_far_samples_are_less_known_and_the_far_tail_keeps_its_order():
     assert roc_auc_score(np.r_[np.ones(300), np.zeros(len(far))], scores) > 0.99
 
 
-def test_nothing_is_nan_on_a_mean_or_at_the_end_of_the_numbers():
+def test_weibull_is_finite_on_a_mean_and_for_the_largest_numbers():
     z, y = clusters()
     rule = Weibull().fit(z, y)
     queries = torch.cat([rule.means_, torch.tensor([[1e308] * 4, [-1e200] * 4], dtype=torch.float64)])
@@ -107,7 +107,7 @@ def test_nothing_is_nan_on_a_mean_or_at_the_end_of_the_numbers():
     torch.testing.assert_close(rule.predict_proba(verdict).sum(1), torch.ones(5).double())
 
 
-def test_probabilities_are_calibrated_although_the_tails_are_steep():
+def test_weibull_probabilities_are_calibrated():
     z, y = clusters(3000)
     held_out, its_y = clusters(900, seed=1)
     test, test_y = clusters(3000, seed=2)
@@ -118,7 +118,7 @@ def test_probabilities_are_calibrated_although_the_tails_are_steep():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_class_without_a_tail_takes_the_mean_tail_of_the_others(dtype):
+def test_weibull_class_without_a_tail_takes_the_mean_tail_of_the_others(dtype):
     generator = torch.Generator().manual_seed(0)
     wide = torch.randn(200, 3, generator=generator, dtype=dtype)
     pair = torch.tensor([[50.0, 0, 0], [50, 0, 30]], dtype=dtype)
@@ -135,7 +135,7 @@ def test_a_class_without_a_tail_takes_the_mean_tail_of_the_others(dtype):
     assert rule.inclusion(z)[torch.arange(len(z)), y].min() > 0.001
 
 
-def test_equal_embeddings_in_every_class_leave_the_nearest_mean():
+def test_weibull_of_equal_embeddings_is_the_nearest_mean():
     z, y = torch.tensor([[0.1, 0.1], [0.7, 0.3]]).repeat(30, 1), torch.arange(60) % 2
     winners, knownness = Weibull().fit(z, y).score(torch.tensor([[0.1, 0.1], [0.2, 0.1], [0.4, 0.1], [0.7, 0.5]]))
     assert winners.tolist() == [0, 0, 0, 1]
@@ -143,7 +143,7 @@ def test_equal_embeddings_in_every_class_leave_the_nearest_mean():
     assert knownness.argsort(descending=True).tolist() == [0, 1, 3, 2]
 
 
-def test_a_class_without_a_correct_sample_keeps_all_of_them():
+def test_weibull_class_without_a_correct_sample_keeps_all_of_them():
     z, y = clusters()
     rule = Weibull().fit(z, y, {"logits": torch.tensor([1.0, 0.0, 2.0]).expand(300, 3)})
     torch.testing.assert_close(rule.means_[1], z[y == 1].double().mean(0))
@@ -151,7 +151,7 @@ def test_a_class_without_a_correct_sample_keeps_all_of_them():
 
 
 @given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 5), st.integers(0, 10_000))
-def test_any_few_embeddings_give_finite_scores(n, n_classes, d, seed):
+def test_weibull_and_openmax_of_few_embeddings_are_finite(n, n_classes, d, seed):
     generator = torch.Generator().manual_seed(seed)
     y = torch.cat([torch.arange(n_classes), torch.randint(n_classes, (n,), generator=generator)])
     z = torch.randint(-2, 3, (len(y), d), generator=generator).float()
@@ -217,7 +217,7 @@ def test_openmax_revises_all_logits_where_there_are_fewer_than_alpha():
 
 
 @pytest.mark.parametrize("rule", [Weibull(tail_size=7), OpenMax(tail_size=9, alpha=2)])
-def test_settings_and_state_make_the_rule_again(rule):
+def test_weibull_and_openmax_are_restored_from_settings_and_state(rule):
     z, y = clusters()
     rule.fit(z, y)
     again = type(rule)(**rule.get_params())
@@ -231,7 +231,7 @@ def test_settings_and_state_make_the_rule_again(rule):
     assert all(isinstance(number, torch.Tensor) for number in rule.state().values())
 
 
-def test_fitted_numbers_are_those_of_the_fit_alone():
+def test_openmax_tails_are_those_of_fit_weibull():
     z, y = clusters()
     rule = OpenMax().fit(z, y)
     keep = torch.tensor(nearest_mean(z.numpy(), y.numpy())) == y
@@ -242,7 +242,7 @@ def test_fitted_numbers_are_those_of_the_fit_alone():
         torch.testing.assert_close(rule.scales_[c], scale)
 
 
-def test_mistakes_are_refused_with_a_sentence():
+def test_weibull_and_openmax_explain_mistakes():
     with pytest.raises(ValueError, match="tail_size=2 does not work: a Weibull distribution needs the largest 3"):
         Weibull(tail_size=2).fit(*clusters())
     with pytest.raises(ValueError, match="alpha=0 does not work: OpenMax revises the largest logit at least"):

@@ -39,7 +39,7 @@ def begin(module, batches, folder, plan=SETTINGS, epochs=3, validation=None):
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_resumed_training_ends_as_if_never_interrupted(make_line, make_batches, tmp_path, every):
+def test_train_resumed_ends_as_if_never_interrupted(make_line, make_batches, tmp_path, every):
     settings = replace(SETTINGS, checkpoint_every=every)
     whole, resumed = make_line(), make_line()
     expected = train(whole, make_batches(), make_batches(seed=1), settings)
@@ -50,7 +50,7 @@ def test_a_resumed_training_ends_as_if_never_interrupted(make_line, make_batches
     assert (history.best_epoch, history.stopped) == (expected.best_epoch, "finished")
 
 
-def test_the_order_of_a_data_loader_is_resumed_too(make_line, tmp_path):
+def test_train_resumes_the_order_of_a_data_loader(make_line, tmp_path):
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 
     def loader():
@@ -63,7 +63,7 @@ def test_the_order_of_a_data_loader_is_resumed_too(make_line, tmp_path):
     assert equal(whole, resumed)
 
 
-def test_early_stopping_goes_on_where_it_was(make_line, make_batches, tmp_path):
+def test_train_resumes_early_stopping(make_line, make_batches, tmp_path):
     settings = replace(SETTINGS, max_epochs=40, patience=2, learning_rate=0.3, schedule="constant")
     whole, resumed = make_line(), make_line()
     expected = train(whole, make_batches(), make_batches(seed=1), settings)
@@ -74,7 +74,7 @@ def test_early_stopping_goes_on_where_it_was(make_line, make_batches, tmp_path):
     assert equal(whole, resumed)
 
 
-def test_a_finished_training_returns_at_once_with_its_weights(make_line, make_batches, tmp_path):
+def test_train_resumed_after_its_end_returns_at_once(make_line, make_batches, tmp_path):
     first, second = make_line(), make_line()
     begun = train(first, make_batches(), make_batches(seed=1), SETTINGS, checkpoint_dir=tmp_path)
     history = train(second, make_batches(), make_batches(seed=1), SETTINGS, checkpoint_dir=tmp_path, resume=True)
@@ -83,7 +83,7 @@ def test_a_finished_training_returns_at_once_with_its_weights(make_line, make_ba
     assert history == begun
 
 
-def test_a_constant_schedule_may_be_prolonged(make_line, make_batches, tmp_path):
+def test_train_resumed_may_prolong_a_constant_schedule(make_line, make_batches, tmp_path):
     long = replace(SETTINGS, schedule="constant")
     whole, resumed = make_line(), make_line()
     train(whole, make_batches(), plan=long)
@@ -93,7 +93,7 @@ def test_a_constant_schedule_may_be_prolonged(make_line, make_batches, tmp_path)
     assert equal(whole, resumed)
 
 
-def test_without_a_seed_the_checkpoint_has_it(make_line, make_batches, tmp_path):
+def test_train_without_a_seed_resumes_that_of_the_checkpoint(make_line, make_batches, tmp_path):
     settings = replace(SETTINGS, seed=None)
     begin(make_line(), make_batches(), tmp_path, settings)
     content = read_checkpoint(tmp_path)
@@ -106,7 +106,7 @@ def test_without_a_seed_the_checkpoint_has_it(make_line, make_batches, tmp_path)
     assert equal(whole, resumed)
 
 
-def test_resume_without_a_checkpoint_begins(make_line, make_batches, tmp_path):
+def test_train_resumed_without_a_checkpoint_begins(make_line, make_batches, tmp_path):
     history = train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path / "new", resume=True)
     assert len(history) == 6
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["checkpoint.pt"]
@@ -121,14 +121,14 @@ def test_resume_without_a_checkpoint_begins(make_line, make_batches, tmp_path):
         ({"precision": "bf16-mixed"}, "it has precision = 32-true, this training bf16-mixed"),
     ],
 )
-def test_other_settings_are_refused(make_line, make_batches, tmp_path, change, message):
+def test_train_resumed_refuses_other_settings(make_line, make_batches, tmp_path, change, message):
     train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match=message) as caught:
         train(make_line(), make_batches(), plan=replace(SETTINGS, **change), checkpoint_dir=tmp_path, resume=True)
-    assert "or start anew with resume=False" in str(caught.value)
+    assert "or start over with resume=False" in str(caught.value)
 
 
-def test_other_data_and_other_modules_are_refused(make_line, make_batches, tmp_path):
+def test_train_resumed_refuses_other_data_and_modules(make_line, make_batches, tmp_path):
     train(make_line(), make_batches(), plan=SETTINGS, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match="it has steps_per_epoch = 7, this training 8"):
         train(make_line(), make_batches(60), plan=SETTINGS, checkpoint_dir=tmp_path, resume=True)
@@ -140,7 +140,7 @@ def test_other_data_and_other_modules_are_refused(make_line, make_batches, tmp_p
     assert torch.equal(other.linear.weight, before)
 
 
-def test_a_damaged_foreign_or_newer_file_is_refused(tmp_path):
+def test_read_checkpoint_refuses_damaged_foreign_and_newer_files(tmp_path):
     path = write_checkpoint(tmp_path, {"weights": {"a": torch.zeros(3)}})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -155,7 +155,7 @@ def test_a_damaged_foreign_or_newer_file_is_refused(tmp_path):
         read_checkpoint(tmp_path)
 
 
-def test_loading_runs_no_code(tmp_path):
+def test_read_checkpoint_runs_no_code(tmp_path):
     class Harmful:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
@@ -166,14 +166,14 @@ def test_loading_runs_no_code(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_resume_needs_a_folder(make_line, make_batches):
+def test_train_resumed_needs_a_folder(make_line, make_batches):
     with pytest.raises(ValueError, match="resume=True needs a checkpoint_dir"):
         train(make_line(), make_batches(), plan=SETTINGS, resume=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(tmp_path, precision):
+def test_train_killed_at_any_moment_resumes_to_the_same_bits(tmp_path, precision):
     script = Path(__file__).with_name("killed_training.py")
     done = subprocess.run(
         [sys.executable, script, tmp_path, precision], capture_output=True, text=True, timeout=300, check=False

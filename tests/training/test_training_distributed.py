@@ -13,7 +13,7 @@ import torch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", ["memory", "loader"])
-def test_two_processes_train_one_module(tmp_path, data):
+def test_train_with_two_processes_trains_one_module(tmp_path, data):
     script = Path(__file__).with_name("distributed_training.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -40,7 +40,7 @@ def test_two_processes_train_one_module(tmp_path, data):
 
 
 @pytest.mark.slow
-def test_in_a_notebook_the_weights_come_back_to_the_module():
+def test_train_in_a_notebook_returns_the_weights_to_the_module():
     script = Path(__file__).with_name("forked_training.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -43,7 +43,7 @@ def run(module, make_batches, tmp_path, **more):
     return caught.value
 
 
-def test_names_epoch_term_and_step_and_holds_the_last_good_weights(make_batches, tmp_path):
+def test_divergence_error_names_epoch_term_and_step(make_batches, tmp_path):
     module = Exploding(step=2 * 7 + 3, how="term")
     error = run(module, make_batches, tmp_path)
     assert (error.epoch, error.terms) == (3, ("other",))
@@ -53,25 +53,25 @@ def test_names_epoch_term_and_step_and_holds_the_last_good_weights(make_batches,
     assert not module.training
 
 
-def test_a_gradient_in_the_last_step_shows_in_no_term_but_is_found(make_batches, tmp_path):
+def test_train_finds_an_infinite_gradient_in_the_last_step(make_batches, tmp_path):
     error = run(Exploding(step=2 * 7, how="gradient"), make_batches, tmp_path)
     assert (error.epoch, error.terms) == (2, ("gradient",))
 
 
-def test_validation_is_guarded(make_batches, tmp_path):
+def test_train_guards_validation(make_batches, tmp_path):
     error = run(Exploding(step=2 * 7, how="validation"), make_batches, tmp_path)
     assert (error.epoch, error.terms) == (2, ("other",))
     assert "in validation, 'other'" in str(error)
 
 
-def test_in_the_first_epoch_the_first_weights_stay(make_batches, tmp_path):
+def test_train_diverging_in_the_first_epoch_keeps_the_first_weights(make_batches, tmp_path):
     module = Exploding(step=2, how="term")
     assert "holds the weights it began with" in str(run(module, make_batches, tmp_path))
     assert module.weight.item() == 0.0
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
-def test_the_checkpoint_is_of_a_good_epoch_and_can_be_resumed(make_batches, tmp_path):
+def test_train_resumes_after_a_divergence_from_a_good_epoch(make_batches, tmp_path):
     run(Exploding(step=2 * 7 + 3, how="term"), make_batches, tmp_path)
     module = Exploding(step=-1, how="none")
     history = train(module, make_batches(), make_batches(batch_size=50), SETTINGS, checkpoint_dir=tmp_path, resume=True)
@@ -80,7 +80,7 @@ def test_the_checkpoint_is_of_a_good_epoch_and_can_be_resumed(make_batches, tmp_
     assert module.weight.item() == pytest.approx(4 * 7 * 1e-3, rel=1e-3)
 
 
-def test_means_are_over_samples_and_the_first_term_to_leave_is_blamed():
+def test_term_sums_are_means_over_samples_and_blame_the_first_term():
     sums = TermSums(torch.device("cpu"))
     sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 2.0, 3.0]), "b": torch.zeros(3)}, 3)
     sums.add(torch.tensor(5.0), {"a": torch.tensor([6.0]), "b": torch.ones(1)}, 1)
@@ -93,7 +93,7 @@ def test_means_are_over_samples_and_the_first_term_to_leave_is_blamed():
     assert (found.culprits, found.step) == (("b",), 3)
 
 
-def test_processes_are_added_up_and_the_earliest_is_blamed():
+def test_term_sums_add_up_processes_and_blame_the_earliest():
     sums = TermSums(torch.device("cpu"))
     sums.add(torch.tensor(1.0), {"a": torch.tensor([1.0, 3.0])}, 2)
     sums.add(torch.tensor(2.0), {"a": torch.tensor([2.0, 2.0])}, 2)
@@ -113,7 +113,7 @@ def test_processes_are_added_up_and_the_earliest_is_blamed():
     assert (sums.read(gather=gather_bad).culprits, sums.read(gather=gather_bad).step) == (("a",), 2)
 
 
-def test_a_loss_without_terms_is_judged_by_its_total():
+def test_term_sums_without_terms_judge_the_total():
     sums = TermSums(torch.device("cpu"))
     sums.add(torch.tensor(3.0), {}, 4)
     assert sums.read().means == {"total": 3.0}

@@ -47,7 +47,7 @@ def same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_the_loop_is_the_training_written_out_by_hand(make_line, make_batches):
+def test_train_equals_the_training_written_out_by_hand(make_line, make_batches):
     settings = TrainingPlan(max_epochs=3, learning_rate=0.05, gradient_clip=0.5, warmup_epochs=2, **CPU)
     module, data = make_line(), make_batches()
     history = train(module, data, plan=settings)
@@ -81,7 +81,7 @@ def test_the_loop_is_the_training_written_out_by_hand(make_line, make_batches):
     assert history[-1]["learning_rate"] == optimizer.param_groups[0]["lr"]
 
 
-def test_it_learns_a_line(make_line, make_batches):
+def test_train_learns_a_line(make_line, make_batches):
     module, validation = make_line(), make_batches(seed=1)
     untrained = train(make_line(), make_batches(), validation, TrainingPlan(1, learning_rate=1e-30, **CPU))
     history = train(module, make_batches(), validation, TrainingPlan(30, learning_rate=0.05, **CPU))
@@ -93,7 +93,7 @@ def test_it_learns_a_line(make_line, make_batches):
     assert not module.training
 
 
-def test_same_seed_same_training_whatever_the_callers_random_numbers(make_line, make_batches):
+def test_train_depends_on_its_own_seed_alone(make_line, make_batches):
     outcomes = []
     for other in (1, 2):
         module = make_line()
@@ -110,7 +110,7 @@ def test_same_seed_same_training_whatever_the_callers_random_numbers(make_line, 
     assert not same(weights(module), outcomes[0])
 
 
-def test_without_a_seed_torch_decides(make_line, make_batches):
+def test_train_without_a_seed_takes_one_from_torch(make_line, make_batches):
     seeds = []
     for state in (3, 3, 4):
         module = make_line()
@@ -119,7 +119,7 @@ def test_without_a_seed_torch_decides(make_line, make_batches):
     assert seeds[0] == seeds[1] != seeds[2]
 
 
-def test_validation_does_not_disturb_the_training_and_repeats_its_noise(make_line, make_batches):
+def test_train_is_not_disturbed_by_validation(make_line, make_batches):
     settings = TrainingPlan(3, learning_rate=1e-30, **CPU)
     alone, watched = make_line(), make_line()
     plain = train(alone, make_batches(), plan=settings)
@@ -130,7 +130,7 @@ def test_validation_does_not_disturb_the_training_and_repeats_its_noise(make_lin
     assert len(set(history.losses())) == 3
 
 
-def test_validation_is_at_full_divergence_during_the_warm_up(make_line, make_batches):
+def test_train_validates_at_full_divergence_during_the_warm_up(make_line, make_batches):
     history = train(
         make_line(),
         make_batches(),
@@ -143,7 +143,7 @@ def test_validation_is_at_full_divergence_during_the_warm_up(make_line, make_bat
     assert history[0]["train"]["total"] < history[0]["train"]["fit"] + 0.6 * history[0]["train"]["size"]
 
 
-def test_the_best_weights_by_validation_loss_come_back(make_batches):
+def test_train_restores_the_best_weights_by_validation_loss(make_batches):
     module = Scripted([5.0, 3.0, 4.0, 6.0])
     history = train(module, make_batches(), [next(iter(make_batches()))], TrainingPlan(4, schedule="constant", **CPU))
     assert history.best is history[1]
@@ -151,7 +151,7 @@ def test_the_best_weights_by_validation_loss_come_back(make_batches):
     assert history.losses("validation") == [5.0, 3.0, 4.0, 6.0]
 
 
-def test_patience_does_not_count_during_the_warm_up(make_batches):
+def test_train_counts_no_patience_during_the_warm_up(make_batches):
     one = [next(iter(make_batches()))]
     losses = [1.0] + [2.0] * 20
     early = train(Scripted(losses), make_batches(), one, TrainingPlan(15, patience=3, **CPU))
@@ -160,7 +160,7 @@ def test_patience_does_not_count_during_the_warm_up(make_batches):
     assert (len(warm), warm.stopped, warm.best_epoch) == (8, "early", 1)
 
 
-def test_validates_when_asked_and_after_the_last_epoch(make_batches):
+def test_train_validates_when_asked_and_after_the_last_epoch(make_batches):
     history = train(
         Scripted([3.0, 2.0, 1.0]),
         make_batches(),
@@ -170,7 +170,7 @@ def test_validates_when_asked_and_after_the_last_epoch(make_batches):
     assert history.losses("validation") == [None, 3.0, None, 2.0, 1.0]
 
 
-def test_interrupt_keeps_the_best_weights_so_far(make_batches):
+def test_train_interrupted_keeps_the_best_weights_so_far(make_batches):
     module = Scripted([5.0, 3.0, 4.0, 1.0])
 
     def stop(record):
@@ -183,7 +183,7 @@ def test_interrupt_keeps_the_best_weights_so_far(make_batches):
     assert module.weight.item() == pytest.approx(2 * 7 * 1e-3, rel=1e-3)
 
 
-def test_interrupt_in_the_first_epoch_keeps_what_was_learnt(make_line, make_batches):
+def test_train_interrupted_in_the_first_epoch_keeps_what_was_learnt(make_line, make_batches):
     module = make_line()
     original, calls = module.loss, []
 
@@ -199,7 +199,7 @@ def test_interrupt_in_the_first_epoch_keeps_what_was_learnt(make_line, make_batc
     assert not same(weights(module), weights(make_line()))
 
 
-def test_a_data_loader_of_pairs_does(make_line):
+def test_train_takes_a_data_loader_of_pairs(make_line):
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     loader = DataLoader(TensorDataset(x, (x.sum(1) > 0).long()), batch_size=6, shuffle=True)
     outcomes = []
@@ -211,7 +211,7 @@ def test_a_data_loader_of_pairs_does(make_line):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_precision_reaches_the_module_and_leaves_the_data_alone(make_batches, precision):
+def test_train_precision_reaches_the_module_and_leaves_the_data_alone(make_batches, precision):
     class Looking(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -231,7 +231,7 @@ def test_precision_reaches_the_module_and_leaves_the_data_alone(make_batches, pr
     assert module.linear.weight.dtype == torch.float32
 
 
-def test_images_are_trained_channels_last_and_the_weights_come_back_contiguous():
+def test_train_uses_channels_last_and_returns_contiguous_weights():
     seen = []
     module = OpenGMVAE((2, 8, 8), 2, latent_dim=2, hidden=(8,), blocks=((1, 4), (1, 4)))
     first = next(layer for layer in module.encoder.modules() if isinstance(layer, nn.Conv2d))
@@ -247,28 +247,28 @@ def test_images_are_trained_channels_last_and_the_weights_come_back_contiguous()
     assert all(p.is_contiguous() for p in module.parameters())
 
 
-def test_nothing_is_printed(make_line, make_batches, capfd):
+def test_train_prints_nothing(make_line, make_batches, capfd):
     train(make_line(), make_batches(), make_batches(), TrainingPlan(2, precision="bf16-mixed", **CPU))
     assert capfd.readouterr() == ("", "")
 
 
-def test_weight_decay_takes_adamw():
+def test_make_optimizer_takes_adamw_for_weight_decay():
     parameters = [nn.Parameter(torch.ones(2))]
     assert type(make_optimizer(parameters, TrainingPlan(weight_decay=0.1))) is torch.optim.AdamW
     assert type(make_optimizer(parameters, TrainingPlan())) is torch.optim.Adam
 
 
-def test_import_leaves_lightning_and_rich_alone():
+def test_training_imports_neither_lightning_nor_rich():
     code = "import sys, knownot.training; sys.exit(any(m in sys.modules for m in ('lightning', 'rich')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_patience_needs_validation(make_line, make_batches):
+def test_train_with_patience_needs_validation(make_line, make_batches):
     with pytest.raises(ValueError, match="patience=3 needs validation_batches"):
         train(make_line(), make_batches(), plan=TrainingPlan(2, patience=3, **CPU))
 
 
-def test_a_batch_more_or_less_terms_is_refused(make_batches):
+def test_train_refuses_batches_with_other_terms(make_batches):
     class Moody(Scripted):
         def loss(self, batch: Batch, divergence_weight: float = 1.0) -> Loss:
             loss = super().loss(batch)
@@ -278,7 +278,7 @@ def test_a_batch_more_or_less_terms_is_refused(make_batches):
         train(Moody([]), make_batches(), plan=TrainingPlan(1, **CPU))
 
 
-def test_time_runs_out_after_an_epoch_and_the_checkpoint_goes_on_to_the_same_end(make_line, make_batches, tmp_path):
+def test_train_out_of_time_resumes_to_the_same_end(make_line, make_batches, tmp_path):
     whole, parts = make_line(), make_line()
     train(whole, make_batches(), plan=TrainingPlan(max_epochs=4, seed=3))
     rounds = []
@@ -290,7 +290,7 @@ def test_time_runs_out_after_an_epoch_and_the_checkpoint_goes_on_to_the_same_end
     assert same(weights(whole), weights(parts))
 
 
-def test_time_that_is_enough_changes_nothing(make_line, make_batches):
+def test_train_with_enough_time_finishes(make_line, make_batches):
     history = train(make_line(), make_batches(), plan=TrainingPlan(max_epochs=2, seed=3, max_time=600.0))
     assert history.stopped == "finished"
     assert len(history) == 2

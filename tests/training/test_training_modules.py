@@ -86,7 +86,7 @@ def test_train_calls_after_step_after_every_step_and_keeps_what_it_moves(tmp_pat
 
 
 @pytest.mark.parametrize("lifts", [False, True])
-def test_train_validates_without_gradients_unless_the_module_lifts_it(lifts):
+def test_train_validates_without_gradients_unless_the_module_needs_them(lifts):
     class Attributing(Line):
         validates_with_gradients = lifts
         seen: list[bool] = []

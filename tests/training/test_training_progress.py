@@ -32,7 +32,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_the_bar_shows_epoch_terms_validation_and_time_left(clock):
+def test_display_shows_epoch_terms_validation_and_time_left(clock):
     history = History()
     console = terminal()
     display = Display(history, TrainingPlan(max_epochs=4, warmup_epochs=1), 10, console)
@@ -54,7 +54,7 @@ def test_the_bar_shows_epoch_terms_validation_and_time_left(clock):
     assert lines[2] == "validation loss 170, best 160 in epoch 1"
 
 
-def test_a_narrow_terminal_is_not_overrun(clock):
+def test_display_fits_a_narrow_terminal(clock):
     console = terminal(width=58)
     display = Display(History(), TrainingPlan(max_epochs=100, warmup_epochs=1, patience=3), 10, console)
     display.step()
@@ -65,7 +65,7 @@ def test_a_narrow_terminal_is_not_overrun(clock):
     assert lines[0].endswith("2:13:12 left at most")
 
 
-def test_without_a_terminal_there_are_some_lines(make_line, make_batches, capsys):
+def test_train_without_a_terminal_prints_some_lines(make_line, make_batches, capsys):
     settings = TrainingPlan(20, accelerator="cpu", seed=0)
     train(make_line(), make_batches(), make_batches(seed=1), settings, progress=True)
     out, err = capsys.readouterr()
@@ -77,7 +77,7 @@ def test_without_a_terminal_there_are_some_lines(make_line, make_batches, capsys
     assert lines[-1].startswith("Trained 20 epochs in 0:")
 
 
-def test_on_a_terminal_the_last_line_says_how_it_ended(make_line, make_batches, monkeypatch):
+def test_train_on_a_terminal_ends_with_a_summary(make_line, make_batches, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()
@@ -89,7 +89,7 @@ def test_on_a_terminal_the_last_line_says_how_it_ended(make_line, make_batches, 
     assert "Trained 2 epochs in 0:" in text.splitlines()[-1]
 
 
-def test_summaries():
+def test_summary_says_how_a_training_ended():
     history = History([record(1, 120.0, 130.0), record(2, 110.0, 131.5)], best_epoch=1, precision="bf16-mixed")
     history.stopped = "early"
     expected = "Stopped early after 2 epochs in 1:01 (cpu, bf16-mixed); best epoch 1, validation loss 130."

@@ -33,13 +33,13 @@ CPU = torch.device("cpu")
         ({"accelerator": "gpu"}, "accelerator='gpu' does not work: give one of 'auto', 'cpu', 'cuda', 'mps'."),
     ],
 )
-def test_settings_out_of_range_are_refused(setting, needed):
+def test_training_plan_refuses_what_is_out_of_range(setting, needed):
     with pytest.raises(ValueError) as caught:
         TrainingPlan(**setting)
     assert str(caught.value).startswith(needed)
 
 
-def test_the_cosine_rises_falls_and_nearly_vanishes():
+def test_learning_rate_at_rises_falls_and_nearly_vanishes():
     settings = TrainingPlan(learning_rate=0.1)
     rates = [learning_rate_at(step, 1000, settings) for step in range(1000)]
     assert rates[:20] == pytest.approx([0.1 * (k + 1) / 20 for k in range(20)])
@@ -50,11 +50,11 @@ def test_the_cosine_rises_falls_and_nearly_vanishes():
     assert rates[19 + 490] == pytest.approx(0.05, rel=0.01)
 
 
-def test_one_step_in_all_is_taken_at_the_full_rate():
+def test_learning_rate_at_a_single_step_is_the_full_rate():
     assert learning_rate_at(0, 1, TrainingPlan(learning_rate=0.1)) == 0.1
 
 
-def test_constant_rate_and_no_warm_up():
+def test_learning_rate_at_with_a_constant_schedule_and_no_warm_up():
     settings = TrainingPlan(learning_rate=0.1, schedule="constant")
     assert {learning_rate_at(step, 100, settings) for step in range(100)} == {0.1}
     assert divergence_weight_at(0, 10, settings) == 1.0
@@ -69,26 +69,26 @@ def test_constant_rate_and_no_warm_up():
         (False, nn.Sequential(nn.Conv2d(1, 1, 3)), "32-true"),
     ],
 )
-def test_precision_on_a_cpu(monkeypatch, has_bfloat16, module, expected):
+def test_choose_precision_on_a_cpu(monkeypatch, has_bfloat16, module, expected):
     monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: has_bfloat16)
     assert choose_precision(module, "cpu") == expected
 
 
 @pytest.mark.parametrize(("supported", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_precision_on_cuda(monkeypatch, supported, expected):
+def test_choose_precision_on_cuda(monkeypatch, supported, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
     assert choose_accelerator() == "cuda"
     assert choose_precision(nn.Linear(2, 2)) == expected
 
 
-def test_an_accelerator_that_is_not_there_is_refused(monkeypatch, make_line, make_batches):
+def test_train_refuses_an_accelerator_that_is_not_there(monkeypatch, make_line, make_batches):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"accelerator='cuda' is not on this machine, which has .*'cpu': use one"):
         train(make_line(), make_batches(), plan=TrainingPlan(1, accelerator="cuda"))
 
 
-def test_a_feed_gives_batches_whatever_comes():
+def test_feed_gives_batches_whatever_comes():
     x, y = torch.rand(5, 2, 3, 3), torch.arange(5)
     pairs = Feed([(x, y)], "train_batches", CPU, channels_last=True)
     (batch,) = pairs.epoch(0)
@@ -100,7 +100,7 @@ def test_a_feed_gives_batches_whatever_comes():
     assert len(loader) == 3
 
 
-def test_a_feed_follows_the_epoch():
+def test_feed_follows_the_epoch():
     batches = InMemoryBatches(torch.rand(9, 2), torch.arange(9), 4, shuffle=True, seed=1)
     feed = Feed(batches, "train_batches", CPU)
     orders = [torch.cat([b.y for b in feed.epoch(epoch)]).tolist() for epoch in (0, 1, 0)]
@@ -108,7 +108,7 @@ def test_a_feed_follows_the_epoch():
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_a_data_loader_is_shared_among_processes(shuffle):
+def test_feed_shares_a_data_loader_among_processes(shuffle):
     loader = DataLoader(TensorDataset(torch.rand(10, 2), torch.arange(10)), batch_size=3, shuffle=shuffle)
     parts = [Feed(loader, "train_batches", CPU, rank=rank, world_size=2) for rank in (0, 1)]
     seen = {epoch: [torch.cat([b.y for b in part.epoch(epoch)]).tolist() for part in parts] for epoch in (0, 1, 2)}
@@ -119,7 +119,7 @@ def test_a_data_loader_is_shared_among_processes(shuffle):
     assert first.y.tolist() == [1, 3, 5]
 
 
-def test_batches_that_cannot_be_counted_or_shared_are_refused():
+def test_feed_refuses_what_cannot_be_counted_or_shared():
     class Endless(IterableDataset):
         def __iter__(self):
             yield from range(3)

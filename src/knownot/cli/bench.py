@@ -133,7 +133,7 @@ def run_command(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run experiments, one result a seed; what is there is not run again, what was broken off goes on.
+    """Run experiments, one result a seed; finished results are kept, interrupted runs are resumed.
 
     A seed's result is written when it is done. Until then each training saves itself epoch by epoch.
     """

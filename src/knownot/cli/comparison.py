@@ -69,7 +69,7 @@ def claims_table(heading: str, claims: Sequence[Claim]) -> RenderableType:
 def tables(
     pairs: Iterable[tuple[Experiment, str]], results: Results
 ) -> tuple[list[dict[str, Any]], list[RenderableType]]:
-    """Records, and tables for people, of those experiments and presets that have results."""
+    """Records, and tables for users, of those experiments and presets that have results."""
     from knownot.experiments.tables import claims, listed, summary
 
     found: list[dict[str, Any]] = []

@@ -35,7 +35,7 @@ def command(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train on the handwritten digits 0 to 5, then show it 6 to 9 as well: under a minute.
+    """Train on the handwritten digits 0 to 5, then predict 6 to 9 as well: under a minute.
 
     The digits come with scikit-learn, so that nothing is downloaded.
     """

@@ -97,7 +97,7 @@ def _training_facts(history: dict[str, Any]) -> dict[str, Any]:
 
 
 def card(facts: dict[str, Any]) -> Table:
-    """Facts of a model for people to read: a row for each that it has."""
+    """Facts of a model for users to read: a row for each that it has."""
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)
     table.add_column(style="aside", no_wrap=True)
     table.add_column(overflow="fold")

@@ -114,7 +114,7 @@ def write_report_of(model: Any, data: Dataset, path: Path, known: np.ndarray | N
 
 
 def verdict(outcome: Outcome, title: str, aside: str = "") -> list[RenderableType]:
-    """Everything people read when a training is done."""
+    """Everything users read when a training is done."""
     return [titled(title, aside), *shown(outcome.facts, outcome.class_names), indented(_made(outcome.facts))]
 
 

@@ -20,7 +20,7 @@ BAR_WIDTH = 30
 MOST_ROWS = 24
 LONGEST_NAME = 18
 
-# Name in the report, name people read, form, what it means.
+# Name in the report, name users read, form, what it means.
 METRICS = (
     ("closed_set_accuracy", "Right class", "share", "of the known samples, before rejection"),
     ("auroc", "AUROC", "number", "known ranks above unknown; chance is 0.5"),
@@ -132,7 +132,7 @@ def plain_table(*headings: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="aside", show_edge=False)
     for heading in headings:
         right = heading.startswith(">")
-        # Without a heading stands a bar, which is what gives way where it is narrow.
+        # The column without a heading is a bar, which shrinks first on a narrow terminal.
         table.add_column(
             heading.removeprefix(">"),
             justify="right" if right else "left",

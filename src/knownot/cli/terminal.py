@@ -108,7 +108,7 @@ class Terminal:
         self.err.print(Text.assemble(("note: ", "bold yellow"), (text, "yellow")))
 
     def result(self, facts: dict[str, Any], *shown: RenderableType) -> None:
-        """End a command: ``facts`` as JSON where that was asked for, else what people read."""
+        """End a command: ``facts`` as JSON where that was asked for, else what a user reads."""
         if self.as_json:
             sys.stdout.write(json.dumps(plain(facts), ensure_ascii=False, allow_nan=False) + "\n")
             return
@@ -195,7 +195,7 @@ def answers(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _warnings_as_notes() -> Iterator[None]:
-    """Print warnings as a line for people, without the place in the code."""
+    """Print warnings as a line for users, without the place in the code."""
 
     def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         Terminal().note(str(message))

@@ -49,7 +49,7 @@ class InMemoryBatches:
         Samples in a batch, on each process. A single sample that would be left over at the end
         joins the batch before it, since batch normalisation cannot learn from one.
     shuffle : bool
-        Permute the samples anew for each epoch; see `set_epoch`.
+        Permute the samples again for each epoch; see `set_epoch`.
     seed : int
         Not negative; decides the permutations.
     device : str or torch.device
@@ -89,7 +89,7 @@ class InMemoryBatches:
         device: str | torch.device = "cpu",
         drop_last: bool = False,
     ) -> None:
-        x, y = _checked(x, y)
+        x, y = _check_samples(x, y)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: give a number of samples, 1 or more.")
         if seed < 0:
@@ -220,7 +220,7 @@ class InMemoryBatches:
             )
 
 
-def _checked(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+def _check_samples(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return samples as uint8 or float32, labels as int64 or float32, or a sentence about what does not fit."""
     if x.ndim not in (2, 4):
         raise ValueError(

@@ -62,7 +62,7 @@ def read_cifar_batch(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarr
         labels = content[b"fine_labels"] if b"fine_labels" in content else content[b"labels"]
         if images.dtype != np.uint8 or images.shape != (len(labels), 3072):
             raise ValueError(f"its images are {images.dtype} of shape {images.shape} for {len(labels)} labels")
-    except Exception as error:  # a foreign file can fail in any way while it is unpickled
+    except Exception as error:  # unpickling another kind of file can fail in any way
         raise ValueError(
             f"{file} is not a CIFAR batch: {error}. "
             "Take the files of cifar-10-python.tar.gz or cifar-100-python.tar.gz."

@@ -91,11 +91,11 @@ def read_folder(
         if not inside:
             raise ValueError(
                 f"{root} has a class folder without images, {folder.name!r}: "
-                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign(folder.rglob('*'))}"
+                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign_hint(folder.rglob('*'))}"
             )
         files += inside
         labels += [folder.name] * len(inside)
-    return _read(files, labels, str(root), image_size, channels, unreadable, progress)
+    return _read_files(files, labels, str(root), image_size, channels, unreadable, progress)
 
 
 def read_images(
@@ -129,7 +129,7 @@ def read_images(
     if isinstance(path, str | os.PathLike):
         root = Path(path)
         files = [root] if root.is_file() else _images_in(_existing_folder(path))
-        name, foreign = str(root), "" if files else _foreign(root.iterdir())
+        name, foreign = str(root), "" if files else _foreign_hint(root.iterdir())
     else:
         files = [Path(part) for part in path]
         name = f"{len(files)} images"
@@ -137,7 +137,7 @@ def read_images(
         raise ValueError(
             f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder.{foreign}"
         )
-    return _read(files, None, name, image_size, channels, unreadable, progress)
+    return _read_files(files, None, name, image_size, channels, unreadable, progress)
 
 
 def class_folders(root: Path) -> list[Path]:
@@ -165,7 +165,7 @@ def _images_in(folder: Path, deep: bool = False) -> list[Path]:
     )
 
 
-def _foreign(found: Iterable[Path]) -> str:
+def _foreign_hint(found: Iterable[Path]) -> str:
     """Tell what a folder without images holds, such as photos in a phone's own format."""
     endings = Counter(p.suffix.lower() for p in found if p.suffix and not p.name.startswith(".") and p.is_file())
     if not endings:
@@ -174,7 +174,7 @@ def _foreign(found: Iterable[Path]) -> str:
     return f" It holds {n} files ending in {ending}, which are not read: save images as .jpg or .png first."
 
 
-def _read(
+def _read_files(
     files: list[Path],
     labels: list[str] | None,
     name: str,
@@ -191,12 +191,12 @@ def _read(
     size, notes = _wanted_size(image_size), list[str]()
     good, failures = list(range(len(files))), dict[int, str]()
     if size is None or channels is None:
-        headers, failures = _each(lambda i: read_header(files[i]), len(files))
+        headers, failures = _call_in_threads(lambda i: read_header(files[i]), len(files))
         good = list(headers)
         channels = channels or (1 if all(header.grey for header in headers.values()) else 3)
         size = size or _automatic_size([header.size for header in headers.values()], notes)
-    x = _empty((len(good), *size, channels), name)
-    _, broken = _each(lambda row: read_pixels(files[good[row]], x[row]), len(good), progress)
+    x = _allocate((len(good), *size, channels), name)
+    _, broken = _call_in_threads(lambda row: read_pixels(files[good[row]], x[row]), len(good), progress)
     failures |= {good[row]: reason for row, reason in broken.items()}
     rows = [row for row in range(len(good)) if row not in broken]
     if failures:
@@ -223,7 +223,7 @@ def _read(
     )
 
 
-def _each(
+def _call_in_threads(
     read: Callable[[int], Result], n: int, progress: Progress | None = None
 ) -> tuple[dict[int, Result], dict[int, str]]:
     """Call ``read`` with 0 … n - 1 in threads: results and reasons of failure, by number."""
@@ -245,7 +245,7 @@ def _each(
             if progress is not None:
                 progress(i + 1, n)
     finally:
-        # Ctrl-C arrives above: what has not begun shall not begin.
+        # Ctrl-C arrives above: reads that have not begun are cancelled.
         pool.shutdown(cancel_futures=True)
     return results, failures
 
@@ -279,10 +279,10 @@ def _automatic_size(sizes: list[tuple[int, int]], notes: list[str]) -> tuple[int
     return size
 
 
-def _empty(shape: tuple[int, ...], name: str) -> np.ndarray:
+def _allocate(shape: tuple[int, ...], name: str) -> np.ndarray:
     try:
         return np.empty(shape, np.uint8)
-    except (MemoryError, ValueError) as error:  # the latter of sizes beyond all memories
+    except (MemoryError, ValueError) as error:  # ValueError: a size beyond any memory
         raise ValueError(
             f"{name}: {shape[0]} images of {shape[1]} x {shape[2]} pixels need {math.prod(shape) / 2**30:.3g} GiB "
             "of memory, more than is free: choose a smaller image_size."

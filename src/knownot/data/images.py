@@ -23,7 +23,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises for files that are cut short, foreign, or larger than it deems safe or than fits.
+# What Pillow raises for files that are cut short, of another kind, or too large.
 UNREADABLE = (
     UnidentifiedImageError,
     OSError,
@@ -36,7 +36,7 @@ UNREADABLE = (
 
 
 class Header(NamedTuple):
-    """Height and width of an image as people look at it, and whether it is grey."""
+    """Height and width of an image as it is displayed, and whether it is grey."""
 
     size: tuple[int, int]
     grey: bool
@@ -64,10 +64,10 @@ def read_pixels(file: Path, out: np.ndarray) -> None:
         size = (height, width) if _orientation(image) in TURNED else (width, height)
         drafted = image.draft("L" if mode == "L" else None, (2 * size[0], 2 * size[1]))
         image.load()
-        # Asked anew: a TIFF has been turned by now.
+        # Read again: a TIFF has been turned by now.
         orientation = _orientation(image)
         size = (height, width) if orientation in TURNED else (width, height)
-        pixels: Image.Image = _eight_bits(image)
+        pixels: Image.Image = _to_eight_bits(image)
         if pixels.mode != mode:
             pixels = pixels.convert(mode)
         if pixels.size != size:
@@ -99,7 +99,7 @@ def affordable_size(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):

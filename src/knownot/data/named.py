@@ -72,7 +72,7 @@ class NamedSet:
     hub: Hub | None = None
 
 
-def _classes(names: str) -> tuple[str, ...]:
+def _split_names(names: str) -> tuple[str, ...]:
     return tuple(names.split(","))
 
 
@@ -89,40 +89,40 @@ def _bundled_digits(_folder: Path, split: str) -> Parts:
 
 #: Data sets by name.
 NAMED: dict[str, NamedSet] = {
-    "digits": NamedSet("Handwritten digits of scikit-learn, 8x8 grey", _bundled_digits, "", _classes(DIGITS)),
+    "digits": NamedSet("Handwritten digits of scikit-learn, 8x8 grey", _bundled_digits, "", _split_names(DIGITS)),
     "mnist": NamedSet(
         "MNIST digits, 28x28 grey",
         find_idx("MNIST"),
         "MNIST/raw/train-images-idx3-ubyte[.gz] and companion files",
-        _classes(DIGITS),
+        _split_names(DIGITS),
         Hub("ylecun/mnist"),
     ),
     "fashion-mnist": NamedSet(
         "Fashion-MNIST clothes, 28x28 grey",
         find_idx("FashionMNIST"),
         "FashionMNIST/raw/train-images-idx3-ubyte[.gz] and companion files",
-        _classes(FASHION),
+        _split_names(FASHION),
         Hub("zalando-datasets/fashion_mnist"),
     ),
     "cifar10": NamedSet(
         "CIFAR-10 objects, 32x32 colour",
         find_cifar10,
         "cifar-10-batches-py/data_batch_1 and companion files, or cifar10/jpeg_train.npz",
-        _classes(CIFAR10),
+        _split_names(CIFAR10),
         Hub("uoft-cs/cifar10", image="img"),
     ),
     "cifar100": NamedSet(
         "CIFAR-100 objects, 32x32 colour",
         find_cifar100,
         "cifar-100-python/train",
-        _classes(CIFAR100),
+        _split_names(CIFAR100),
         Hub("uoft-cs/cifar100", image="img", label="fine_label"),
     ),
     "svhn": NamedSet(
         "Street view house numbers, 32x32 colour",
         find_svhn,
         "SVHN/train_32x32.mat",
-        _classes(DIGITS),
+        _split_names(DIGITS),
         Hub("ufldl-stanford/svhn", configuration="cropped_digits"),
     ),
     "tiny-imagenet": NamedSet(
@@ -196,7 +196,7 @@ def load_named(name: str = "digits", split: str = "train", *, folder: str | os.P
     root = _data_folder(folder)
     parts = named.find(root or Path(), split) if root is not None or not named.places else None
     if parts is None:
-        parts = _from_hub(key, split, root)
+        parts = _load_from_hub(key, split, root)
     return Dataset(
         x=parts.x,
         y=parts.y,
@@ -229,7 +229,7 @@ def _data_folder(folder: str | os.PathLike[str] | None) -> Path | None:
     return root
 
 
-def _from_hub(key: str, split: str, root: Path | None) -> Parts:
+def _load_from_hub(key: str, split: str, root: Path | None) -> Parts:
     named = NAMED[key]
     looked = f"is not in {root}" if root else "needs files, and the environment variable KNOWNOT_DATA is not set"
     missing = f"The data set {key!r} ({split}) {looked}: put {named.places} into a folder and set KNOWNOT_DATA to it"

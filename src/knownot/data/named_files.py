@@ -38,8 +38,8 @@ def find_idx(folder_name: str) -> Callable[[Path, str], Parts | None]:
     def find(root: Path, split: str) -> Parts | None:
         stem = "train" if split == "train" else "t10k"
         for folder in (root / folder_name / "raw", root / folder_name):
-            images = _first(folder / f"{stem}-images-idx3-ubyte", folder / f"{stem}-images-idx3-ubyte.gz")
-            labels = _first(folder / f"{stem}-labels-idx1-ubyte", folder / f"{stem}-labels-idx1-ubyte.gz")
+            images = _first_existing(folder / f"{stem}-images-idx3-ubyte", folder / f"{stem}-images-idx3-ubyte.gz")
+            labels = _first_existing(folder / f"{stem}-labels-idx1-ubyte", folder / f"{stem}-labels-idx1-ubyte.gz")
             if images and labels:
                 x, y = read_idx(images), read_idx(labels).astype(np.int64)
                 if x.ndim != 3 or y.shape != (len(x),):
@@ -68,14 +68,14 @@ def find_cifar10(root: Path, split: str) -> Parts | None:
 
 def find_cifar100(root: Path, split: str) -> Parts | None:
     """Find CIFAR-100's original batches."""
-    file = _first(root / "cifar-100-python" / split, root / "cifar100" / "cifar-100-python" / split)
+    file = _first_existing(root / "cifar-100-python" / split, root / "cifar100" / "cifar-100-python" / split)
     return Parts(*read_cifar_batch(file)) if file else None
 
 
 def find_svhn(root: Path, split: str) -> Parts | None:
     """Find the cropped digits of SVHN; its label 10 is the digit 0."""
     name = f"{split}_32x32.mat"
-    file = _first(root / "SVHN" / name, root / "svhn" / name, root / name)
+    file = _first_existing(root / "SVHN" / name, root / "svhn" / name, root / name)
     if file is None:
         return None
     from scipy.io import loadmat
@@ -95,7 +95,9 @@ def find_tiny_imagenet(root: Path, split: str) -> Parts | None:
     if (published / "train").is_dir():
         return _tiny_imagenet_folders(published, split)
     folder = root / "tinyimagenet"
-    pack = _first(*(folder / f"{name}.npz" for name in (("train", "train_known") if split == "train" else ("val",))))
+    pack = _first_existing(
+        *(folder / f"{name}.npz" for name in (("train", "train_known") if split == "train" else ("val",)))
+    )
     if pack is None:
         return None
     x, y = read_jpeg_pack(pack)
@@ -129,7 +131,7 @@ def find_omniglot(root: Path, split: str) -> Parts | None:
     """Find Omniglot's drawings, 255 = paper; a label is a character's place in its set."""
     pack = root / "omniglot" / f"{OMNIGLOT_PART[split]}.npz"
     if pack.is_file():
-        images, labels = _arrays(pack, "images", "labels")
+        images, labels = _read_arrays(pack, "images", "labels")
         x = images.reshape(-1, *images.shape[2:]).astype(np.uint8) * 255
         return Parts(x[..., None], labels.reshape(-1).astype(np.int64))
     folder = next(
@@ -164,9 +166,9 @@ def shrink_omniglot(images: np.ndarray, side: int = 28) -> np.ndarray:
 def find_frey_faces(root: Path, split: str) -> Parts | None:
     """Find the Frey faces; the test set is the last 400 frames."""
     pack = root / "freyfaces" / "freyfaces.npz"
-    matlab = _first(root / "frey_rawface.mat", root / "freyfaces" / "frey_rawface.mat")
+    matlab = _first_existing(root / "frey_rawface.mat", root / "freyfaces" / "frey_rawface.mat")
     if pack.is_file():
-        (images,) = _arrays(pack, "images")
+        (images,) = _read_arrays(pack, "images")
     elif matlab:
         from scipy.io import loadmat
 
@@ -180,11 +182,11 @@ def find_frey_faces(root: Path, split: str) -> Parts | None:
     return Parts(images[:-FREY_TEST_FRAMES] if split == "train" else images[-FREY_TEST_FRAMES:], None)
 
 
-def _first(*files: Path) -> Path | None:
+def _first_existing(*files: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _arrays(file: Path, *names: str) -> list[np.ndarray]:
+def _read_arrays(file: Path, *names: str) -> list[np.ndarray]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             return [content[name] for name in names]

@@ -42,16 +42,16 @@ class Protocol:
     n_validation_unknown: int = 0
 
 
-def _lists(text: str) -> Lists:
+def _parse_lists(text: str) -> Lists:
     return tuple(tuple(int(label) for label in part.split(",")) for part in text.split("|"))
 
 
-MNIST_KNOWN = _lists("2,4,5,9,8,3 | 3,2,6,9,4,0 | 5,8,3,2,4,6 | 3,7,8,4,0,5 | 6,3,4,9,8,2")
-SVHN_KNOWN = _lists("5,3,7,2,8,6 | 3,8,7,6,2,5 | 8,9,4,7,2,1 | 3,8,2,5,0,6 | 4,9,2,7,1,0")
-CIFAR10_KNOWN = _lists("0,6,4,9,1,7 | 7,6,4,9,0,1 | 1,5,7,3,9,4 | 8,6,1,9,0,7 | 2,4,1,7,9,6")
+MNIST_KNOWN = _parse_lists("2,4,5,9,8,3 | 3,2,6,9,4,0 | 5,8,3,2,4,6 | 3,7,8,4,0,5 | 6,3,4,9,8,2")
+SVHN_KNOWN = _parse_lists("5,3,7,2,8,6 | 3,8,7,6,2,5 | 8,9,4,7,2,1 | 3,8,2,5,0,6 | 4,9,2,7,1,0")
+CIFAR10_KNOWN = _parse_lists("0,6,4,9,1,7 | 7,6,4,9,0,1 | 1,5,7,3,9,4 | 8,6,1,9,0,7 | 2,4,1,7,9,6")
 # Known classes of both CIFAR+10 and CIFAR+50; the unknown ones below are CIFAR-100's.
-CIFAR_PLUS_KNOWN = _lists("4,7,9,1 | 6,7,1,9 | 9,6,1,7 | 6,4,9,1 | 1,0,9,8")
-CIFAR_PLUS_10_UNKNOWN = _lists(
+CIFAR_PLUS_KNOWN = _parse_lists("4,7,9,1 | 6,7,1,9 | 9,6,1,7 | 6,4,9,1 | 1,0,9,8")
+CIFAR_PLUS_10_UNKNOWN = _parse_lists(
     """
     30,25,1,9,8,0,46,52,49,71 |
     41,9,49,40,73,60,48,30,95,71 |
@@ -61,7 +61,7 @@ CIFAR_PLUS_10_UNKNOWN = _lists(
     """
 )
 # CIFAR+50 takes the list of CIFAR+10 and these.
-CIFAR_PLUS_50_FURTHER_UNKNOWN = _lists(
+CIFAR_PLUS_50_FURTHER_UNKNOWN = _parse_lists(
     """
     27,94,29,77,88,26,69,48,75,5,59,93,39,57,45,40,78,20,98,47,66,70,91,76,41,83,99,32,53,72,2,95,21,73,
       84,68,35,11,55,60 |
@@ -76,7 +76,7 @@ CIFAR_PLUS_50_FURTHER_UNKNOWN = _lists(
     """
 )
 # Positions of the WordNet ids in their sorted list.
-TINY_IMAGENET_KNOWN = _lists(
+TINY_IMAGENET_KNOWN = _parse_lists(
     """
     108,147,17,58,193,123,72,144,75,167,134,14,81,171,44,197,152,66,1,133 |
     198,161,91,59,57,134,61,184,90,35,29,23,199,38,133,19,186,18,85,67 |
@@ -87,30 +87,30 @@ TINY_IMAGENET_KNOWN = _lists(
 )
 
 
-def _all_others(known: Lists, n_classes: int) -> tuple[OpenSetSplit, ...]:
+def _splits_against_others(known: Lists, n_classes: int) -> tuple[OpenSetSplit, ...]:
     return tuple(OpenSetSplit(k, [c for c in range(n_classes) if c not in k]) for k in known)
 
 
-def _listed(known: Lists, unknown: Lists) -> tuple[OpenSetSplit, ...]:
+def _listed_splits(known: Lists, unknown: Lists) -> tuple[OpenSetSplit, ...]:
     # The two sets of labels belong to different data sets, so that they may hold equal numbers.
     return tuple(OpenSetSplit(k, u, unknown_elsewhere=True) for k, u in zip(known, unknown, strict=True))
 
 
 _PROTOCOLS = (
-    Protocol("mnist", "mnist", _all_others(MNIST_KNOWN, 10)),
-    Protocol("svhn", "svhn", _all_others(SVHN_KNOWN, 10)),
-    Protocol("cifar10", "cifar10", _all_others(CIFAR10_KNOWN, 10)),
-    Protocol("cifar+10", "cifar10", _listed(CIFAR_PLUS_KNOWN, CIFAR_PLUS_10_UNKNOWN), "cifar100"),
+    Protocol("mnist", "mnist", _splits_against_others(MNIST_KNOWN, 10)),
+    Protocol("svhn", "svhn", _splits_against_others(SVHN_KNOWN, 10)),
+    Protocol("cifar10", "cifar10", _splits_against_others(CIFAR10_KNOWN, 10)),
+    Protocol("cifar+10", "cifar10", _listed_splits(CIFAR_PLUS_KNOWN, CIFAR_PLUS_10_UNKNOWN), "cifar100"),
     Protocol(
         "cifar+50",
         "cifar10",
-        _listed(
+        _listed_splits(
             CIFAR_PLUS_KNOWN,
             tuple(ten + forty for ten, forty in zip(CIFAR_PLUS_10_UNKNOWN, CIFAR_PLUS_50_FURTHER_UNKNOWN, strict=True)),
         ),
         "cifar100",
     ),
-    Protocol("tiny-imagenet", "tiny-imagenet", _all_others(TINY_IMAGENET_KNOWN, 200)),
+    Protocol("tiny-imagenet", "tiny-imagenet", _splits_against_others(TINY_IMAGENET_KNOWN, 200)),
     # The open-set GMVAE paper, sections 5.1 to 5.4.
     Protocol(
         "open-gmvae/fashion-mnist",

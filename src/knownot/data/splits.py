@@ -68,13 +68,13 @@ class OpenSetSplit:
     ) -> None:
         if isinstance(known, Mapping):
             names = tuple(str(name) for name in known)
-            groups = tuple(_group(labels) for labels in known.values())
+            groups = tuple(_as_tuple(labels) for labels in known.values())
         else:
-            groups = tuple((_plain(label),) for label in known)
+            groups = tuple((_to_python(label),) for label in known)
             names = tuple(str(group[0]) for group in groups)
         if not groups or not all(groups):
             raise ValueError(f"known is {known!r}: give at least one known class, and a label for each.")
-        rest = None if unknown is None else tuple(_plain(label) for label in unknown)
+        rest = None if unknown is None else tuple(_to_python(label) for label in unknown)
         if unknown_elsewhere and not rest:
             raise ValueError(
                 "unknown_elsewhere is set without unknown: list the unknown classes of the other data set."
@@ -118,7 +118,7 @@ class OpenSetSplit:
         ndarray, shape (N,), int64
         """
         labels, inverse = np.unique(check_labels(y, len(y)), return_inverse=True)
-        codes = np.array([self._code_of.get(_plain(label), UNKNOWN) for label in labels], dtype=np.int64)
+        codes = np.array([self._code_of.get(_to_python(label), UNKNOWN) for label in labels], dtype=np.int64)
         return codes[inverse]
 
     def is_known(self, y: Any) -> np.ndarray:
@@ -162,7 +162,7 @@ class OpenSetPartition:
 
     def coded_validation(self) -> tuple[np.ndarray, np.ndarray]:
         """Join both validation sets: samples, and codes with -1 for unknown."""
-        return self._coded(self.validation_known, self.validation_unknown)
+        return self._with_codes(self.validation_known, self.validation_unknown)
 
     def coded_test(self) -> tuple[np.ndarray, np.ndarray]:
         """Join the test sets: samples, and codes with -1 for unknown.
@@ -170,12 +170,12 @@ class OpenSetPartition:
         Classes that are neither known nor unknown are left out.
         """
         if self.test_unknown is not None:
-            return self._coded(self.test, self.test_unknown)
+            return self._with_codes(self.test, self.test_unknown)
         y = self.test.labels
         kept = self.split.is_known(y) | self.split.is_unknown(y)
         return self.test.x[kept], self.split.apply(y[kept])
 
-    def _coded(self, known: Dataset, unknown: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    def _with_codes(self, known: Dataset, unknown: Dataset) -> tuple[np.ndarray, np.ndarray]:
         codes = [self.split.apply(known.labels), np.full(len(unknown), UNKNOWN, dtype=np.int64)]
         return np.concatenate([known.x, unknown.x]), np.concatenate(codes)
 
@@ -188,7 +188,7 @@ def open_set_split(
     unknown: Sequence[Label] | None = None,
     seed: int = 0,
 ) -> OpenSetSplit:
-    """Choose known classes among those that occur, by name or by lot.
+    """Choose known classes among those that occur, by name or at random.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def open_set_split(
     2
     """
     labels = y.labels if isinstance(y, Dataset) else check_labels(y, len(y))
-    occurring = [_plain(label) for label in np.unique(labels)]
+    occurring = [_to_python(label) for label in np.unique(labels)]
     if (known is None) == (n_known is None):
         raise ValueError("Give either known, the known classes, or n_known, how many to draw.")
     if known is None:
@@ -306,7 +306,7 @@ def open_set_partition(
 
 
 def _require_classes(asked: Sequence[Label], y: np.ndarray) -> None:
-    occurring = [_plain(label) for label in np.unique(y)]
+    occurring = [_to_python(label) for label in np.unique(y)]
     absent = [label for label in asked if label not in set(occurring)]
     if not absent:
         return
@@ -316,7 +316,7 @@ def _require_classes(asked: Sequence[Label], y: np.ndarray) -> None:
     raise ValueError(f"The data have no class {', '.join(map(repr, absent))}; their classes are {shown}.{guess}")
 
 
-def _plain(label: Any) -> Label:
+def _to_python(label: Any) -> Label:
     """Turn a numpy scalar into the Python number or string that it equals."""
     label = label.item() if isinstance(label, np.generic) else label
     if isinstance(label, float) and label.is_integer():
@@ -324,7 +324,7 @@ def _plain(label: Any) -> Label:
     return label
 
 
-def _group(labels: Label | Collection[Label]) -> tuple[Label, ...]:
+def _as_tuple(labels: Label | Collection[Label]) -> tuple[Label, ...]:
     if isinstance(labels, Collection) and not isinstance(labels, str):
-        return tuple(_plain(label) for label in labels)
-    return (_plain(labels),)
+        return tuple(_to_python(label) for label in labels)
+    return (_to_python(labels),)

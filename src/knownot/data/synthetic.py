@@ -40,7 +40,7 @@ def blobs(
     >>> blobs(10, 2)
     Dataset('blobs', 10 samples of shape (2,), 2 classes)
     """
-    cluster, rng = _clusters(n_samples, n_clusters, seed)
+    cluster, rng = _draw_clusters(n_samples, n_clusters, seed)
     centres = rng.standard_normal((n_clusters, n_features))
     if n_clusters > 1:
         distances = np.linalg.norm(centres[:, None] - centres, axis=-1)
@@ -83,7 +83,7 @@ def arcs(
     >>> arcs(100).x.shape
     (100, 2)
     """
-    cluster, rng = _clusters(n_samples, n_clusters, seed)
+    cluster, rng = _draw_clusters(n_samples, n_clusters, seed)
     towards = 2.0 * np.pi * cluster / n_clusters
     # The circles stand so far out that neighbouring arcs, which face the middle, do not touch.
     out = 2.0 * radius * max(1.0, n_clusters / 5.0)
@@ -126,7 +126,7 @@ def pinwheel(
     >>> pinwheel(8).y.sum()
     np.int64(12)
     """
-    cluster, rng = _clusters(n_samples, n_clusters, seed)
+    cluster, rng = _draw_clusters(n_samples, n_clusters, seed)
     along = 1.0 + radial_std * rng.standard_normal(n_samples)
     across = tangential_std * rng.standard_normal(n_samples)
     turn = 2.0 * np.pi * cluster / n_clusters + rate * np.exp(along)
@@ -157,13 +157,13 @@ def rings(n_samples: int = 1000, n_clusters: int = 2, *, std: float = 0.1, seed:
     >>> rings(6, 3).y.max()
     np.int64(2)
     """
-    cluster, rng = _clusters(n_samples, n_clusters, seed)
+    cluster, rng = _draw_clusters(n_samples, n_clusters, seed)
     turn = 2.0 * np.pi * rng.random(n_samples)
     radius = 1.0 + cluster + std * rng.standard_normal(n_samples)
     return _dataset("rings", radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1), cluster)
 
 
-def _clusters(n_samples: int, n_clusters: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
+def _draw_clusters(n_samples: int, n_clusters: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
     if not 1 <= n_clusters <= n_samples:
         raise ValueError(f"{n_samples} samples cannot make {n_clusters} clusters: give one sample or more for each.")
     rng = np.random.default_rng(seed)

@@ -58,11 +58,11 @@ def read_table(
     file = Path(path)
     if missing not in ("refuse", "skip"):
         raise ValueError(f'missing is {missing!r}: choose "refuse" or "skip".')
-    frame = _frame(file)
+    frame = _read_frame(file)
     names = [str(name) for name in frame.columns]
     frame.columns = names
     notes = []
-    if _counts_rows(frame, names):
+    if _is_row_number_column(frame, names):
         notes.append(f"the first column, {names[0]!r}, only counts the rows and was left out")
         names = names[1:]
     if label is not None:
@@ -90,14 +90,14 @@ def read_table(
     _refuse_infinite(x, features, file)
     return Dataset(
         x=np.ascontiguousarray(x, dtype=np.result_type(*(table_dtype(frame[name].dtype) for name in features))),
-        y=None if label is None else _labels(frame[label], label, file),
+        y=None if label is None else _read_labels(frame[label], label, file),
         name=str(file),
         feature_names=tuple(features),
         note="; ".join(notes),
     )
 
 
-def _frame(file: Path) -> pd.DataFrame:
+def _read_frame(file: Path) -> pd.DataFrame:
     if file.suffix.lower() not in ENDINGS:
         raise ValueError(f"{file} does not end in {', '.join(ENDINGS)}: save the table in one of these forms.")
     if not file.is_file():
@@ -113,7 +113,7 @@ def _frame(file: Path) -> pd.DataFrame:
         if file.suffix.lower() == ".parquet":
             frame = pd.read_parquet(file)
         else:
-            frame = pd.read_csv(file, sep=_separator(file))
+            frame = pd.read_csv(file, sep=_guess_separator(file))
     except ImportError as error:
         raise ValueError(
             f"Reading {file} needs pyarrow, which is not installed: pip install 'knownot[data]'."
@@ -125,13 +125,13 @@ def _frame(file: Path) -> pd.DataFrame:
     return frame
 
 
-def _separator(file: Path) -> str:
+def _guess_separator(file: Path) -> str:
     with file.open(encoding="utf-8-sig") as lines:
         first = lines.readline()
     return max(",;\t", key=first.count)
 
 
-def _counts_rows(frame: pd.DataFrame, names: list[str]) -> bool:
+def _is_row_number_column(frame: pd.DataFrame, names: list[str]) -> bool:
     if len(names) < 2 or names[0] not in ("Unnamed: 0", "__index_level_0__"):
         return False
     first = frame[names[0]].to_numpy()
@@ -190,7 +190,7 @@ def _refuse_infinite(x: np.ndarray, features: list[str], file: Path) -> None:
         )
 
 
-def _labels(column: pd.Series, label: str, file: Path) -> np.ndarray:
+def _read_labels(column: pd.Series, label: str, file: Path) -> np.ndarray:
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype):

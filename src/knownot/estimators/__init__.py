@@ -1,4 +1,4 @@
-"""What users hold: scikit-learn classes, and loading a saved one."""
+"""The public interface: scikit-learn estimators, and loading a saved one."""
 
 from __future__ import annotations
 

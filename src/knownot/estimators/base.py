@@ -26,7 +26,7 @@ E = TypeVar("E", bound="Estimator")
 def all_or_nothing(fit: Callable[Concatenate[E, P], Any]) -> Callable[Concatenate[E, P], E]:
     """Let a method that fits work on a copy, whose state is taken over in one step at its end.
 
-    Whatever is raised meanwhile, Ctrl-C included, the estimator stays what it was.
+    Whatever is raised before, Ctrl-C included, the estimator stays what it was.
     """
 
     @wraps(fit)

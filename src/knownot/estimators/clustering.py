@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from knownot.estimators.base import all_or_nothing
-from knownot.estimators.inputs import Samples, Scaling, refuse_too_few
+from knownot.estimators.inputs import Samples, refuse_share, refuse_too_few
 from knownot.estimators.neural import NeuralEstimator, Part
 from knownot.estimators.persistence import Saved
 from knownot.training import TrainingPlan
@@ -56,18 +57,13 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         samples = self._read(X, reset=True)
         refuse_too_few(samples)
         random = check_random_state(self.random_state)
-        training, selection = self._halved(samples, random)
-        self.scaling_ = Scaling.fit(training)
-        seed = int(random.randint(2**31 - 1))
-        self._learn((training, np.full(len(training), -1)), (selection, np.full(len(selection), -1)), seed)
+        training, selection = self._split_for_fit(samples, random)
+        self._learn_unlabelled(training, selection, random)
         self.labels_ = self._responsibilities(samples).argmax(1)
 
-    def _halved(self, samples: Samples, random: np.random.RandomState) -> tuple[Samples, Samples]:
+    def _split_for_fit(self, samples: Samples, random: np.random.RandomState) -> tuple[Samples, Samples]:
         """Samples to train on, and some that are held out."""
-        if not 0.0 < self.validation_fraction <= 0.5:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction!r} does not work: give a share above 0 and at most 0.5."
-            )
+        refuse_share(self.validation_fraction)
         order = random.permutation(len(samples))
         n_held = max(round(self.validation_fraction * len(samples)), 2)
         return samples[np.sort(order[n_held:])], samples[np.sort(order[:n_held])]
@@ -76,9 +72,10 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         """Train ``n_init`` times from different random numbers, and keep the best."""
         found = []
         for start in range(self.n_init):
+            own = replace(plan, seed=(plan.seed or 0) + start)
             if start:
-                self._build((plan.seed or 0) + start)
-            history = self._train_module(self.module_, training, selection, plan, f"start-{start}")
+                self._init_module(own.seed or 0)
+            history = self._train_module(self.module_, training, selection, own, f"start-{start}")
             best = history.best
             loss = np.inf if best is None or best["validation"] is None else selection_loss(best["validation"])
             found.append((loss, self.module_, history))
@@ -86,7 +83,7 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         _, self.module_, self.history_ = found[int(np.argmin(self.objectives_))]
 
     def _responsibilities(self, samples: Samples) -> NDArray[np.float64]:
-        return torch.cat(list(self._pass(samples, self.module_.responsibilities))).double().numpy()
+        return torch.cat(list(self._apply_in_chunks(samples, self.module_.responsibilities))).double().numpy()
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each cluster given the sample, shape (N, n_components)."""
@@ -109,7 +106,7 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         def both(x: Tensor) -> Tensor:
             return torch.cat([self.module_.responsibilities(x).double(), self.module_.embed(x).double()], 1)
 
-        found = torch.cat(list(self._pass(self._read(X), both))).numpy()
+        found = torch.cat(list(self._apply_in_chunks(self._read(X), both))).numpy()
         probabilities, embedding = np.split(found, [found.shape[1] - self.module_.latent_dim], axis=1)
         return {
             "cluster": probabilities.argmax(1),

@@ -18,7 +18,7 @@ from knownot.training import TrainingSettings
 _SMALL: dict[str, Any] = {"blocks": ((1, 32), (1, 64)), "hidden": (256,), "top": ()}
 _TABLE: dict[str, Any] = {"blocks": ((1, 128), (1, 128)), "hidden": (), "top": ()}
 _ARCHITECTURES: dict[str, dict[str, Any]] = {"mnist": CROSR_MNIST, "cifar": CROSR_CIFAR, "small": _SMALL}
-_COLOUR_FROM = 32
+_CIFAR_MIN_SIZE = 32
 
 
 class CROSRClassifier(RejectingClassifier, NeuralEstimator):
@@ -109,7 +109,7 @@ class CROSRClassifier(RejectingClassifier, NeuralEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _network(self) -> dict[str, Any]:
+    def _architecture_settings(self) -> dict[str, Any]:
         """Stages and layers of the architecture that is named, or that suits the samples."""
         if self.architecture not in ("auto", *_ARCHITECTURES):
             raise ValueError(
@@ -122,11 +122,15 @@ class CROSRClassifier(RejectingClassifier, NeuralEstimator):
             return _ARCHITECTURES[self.architecture]
         channels, *size = self.input_shape_
         return (
-            _SMALL if self._is_small() else CROSR_CIFAR if channels > 1 and min(size) >= _COLOUR_FROM else CROSR_MNIST
+            _SMALL
+            if self._is_small()
+            else CROSR_CIFAR
+            if channels > 1 and min(size) >= _CIFAR_MIN_SIZE
+            else CROSR_MNIST
         )
 
     def _make_module(self) -> CROSR:
-        network = self._network()
+        network = self._architecture_settings()
         return CROSR(
             self.input_shape_,
             len(self.classes_),

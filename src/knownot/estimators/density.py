@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from knownot.estimators.base import all_or_nothing
-from knownot.estimators.inputs import Samples, Scaling, hold_out, refuse_too_few
+from knownot.estimators.inputs import Samples, hold_out, refuse_too_few
 from knownot.estimators.neural import NeuralEstimator
 from knownot.estimators.thresholding import Thresholded
 from knownot.modules import GenerativeModule
@@ -30,7 +30,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
 
     It is scikit-learn's :class:`~sklearn.mixture.GaussianMixture` and
     :class:`~sklearn.neighbors.LocalOutlierFactor` at once: ``score_samples`` in nats, ``predict`` +1 or -1,
-    with a threshold that accepts a wished share of samples like those of the fit.
+    with a threshold that accepts a given share of samples like those of the fit.
     """
 
     @all_or_nothing
@@ -53,13 +53,11 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         random = check_random_state(self.random_state)
         places = hold_out(np.zeros(len(samples), np.int64), self.validation_fraction, random)
         training, selection, calibration = (samples[i] for i in places)
-        self.scaling_ = Scaling.fit(training)
-        seed = int(random.randint(2**31 - 1))
-        self._learn((training, np.full(len(training), -1)), (selection, np.full(len(selection), -1)), seed)
+        self._learn_unlabelled(training, selection, random)
         self._set_threshold(self._log_densities(calibration), self.accept)
 
     def _log_densities(self, samples: Samples) -> NDArray[np.float64]:
-        found = torch.cat(list(self._pass(samples, self.module_.log_prob))).double().numpy()
+        found = torch.cat(list(self._apply_in_chunks(samples, self.module_.log_prob))).double().numpy()
         return np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
@@ -91,7 +89,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         def both(x: Tensor) -> Tensor:
             return torch.cat([self.module_.log_prob(x).double()[:, None], self.module_.embed(x).double()], 1)
 
-        found = torch.cat(list(self._pass(samples, both))).numpy()
+        found = torch.cat(list(self._apply_in_chunks(samples, both))).numpy()
         scores = np.nan_to_num(found[:, 0], nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
         return {
             "known": scores >= self.offset_,
@@ -111,4 +109,4 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         """
         check_is_fitted(self)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        return self._drawn(lambda _: self.module_.sample(n_samples), seed)
+        return self._sample_with_seed(lambda _: self.module_.sample(n_samples), seed)

@@ -27,7 +27,7 @@ from knownot.networks.sizes import default_sizes
 from knownot.rules import Rule
 from knownot.training import History, TrainingPlan, TrainingSettings
 
-_MOST_SUBCLUSTERS = 4
+_MAX_SUBCLUSTERS = 4
 
 
 class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
@@ -43,7 +43,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         by label (1 where a label is not named). "auto": found for each class by itself, with
         trainings of one to four subclusters, as in section 4 of the paper;
         :func:`knownot.estimators.subcluster_curves` shows how. It comes before the training and
-        heeds neither ``max_time`` nor checkpoints.
+        ignores ``max_time`` and checkpoints.
     latent_dim : int
         Dimension of the latent code.
     rule : {"evidence", "nc-d", "nc-u", "neighbours", "likelihood", "weibull"} or Rule
@@ -164,7 +164,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _counts(self) -> list[int]:
+    def _requested_subclusters(self) -> list[int]:
         """Subclusters of each class, from one number, a list, or a mapping of labels."""
         classes = self.classes_.tolist()
         if isinstance(self.n_subclusters, str):
@@ -173,7 +173,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
                     f"n_subclusters={self.n_subclusters!r} does not work: give 'auto', a number, one for each class, "
                     "or a mapping of labels."
                 )
-            return [_MOST_SUBCLUSTERS] * len(classes)
+            return [_MAX_SUBCLUSTERS] * len(classes)
         if isinstance(self.n_subclusters, Mapping):
             foreign = [label for label in self.n_subclusters if label not in classes]
             if foreign:
@@ -191,25 +191,25 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
                 "whole number, and 0 for a single class, from which no classifier can learn."
             )
 
-    def _class_counts(self) -> list[int]:
-        return getattr(self, "n_subclusters_", None) or self._counts()
+    def _subclusters_per_class(self) -> list[int]:
+        return getattr(self, "n_subclusters_", None) or self._requested_subclusters()
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
-        self.n_subclusters_ = self._counts()
+        self.n_subclusters_ = self._requested_subclusters()
         if isinstance(self.n_subclusters, str):
             # Whatever would be refused is refused before the search.
-            self._plan(len(training[0]), seed)
-            self._build(seed)
+            self._make_plan(len(training[0]), seed)
+            self._init_module(seed)
             self.n_subclusters_ = choose_subclusters(
                 *training,
-                max_subclusters=_MOST_SUBCLUSTERS,
+                max_subclusters=_MAX_SUBCLUSTERS,
                 accelerator=self.accelerator,
                 precision=self._training_settings().precision,
                 random_state=seed,
             )
         super()._learn(training, selection, seed)
 
-    def _sizes(self) -> tuple[Blocks, Sequence[int]]:
+    def _network_sizes(self) -> tuple[Blocks, Sequence[int]]:
         """Convolution blocks and linear layers of phi_z."""
         blocks, hidden = default_sizes(self.input_shape_)
         return blocks if self.blocks is None else self.blocks, hidden if self.hidden is None else self.hidden
@@ -220,8 +220,8 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
             self.history_ = self._pretrain(training, selection, plan)
             if self.history_.stopped in ("time", "interrupted"):
                 warnings.warn(
-                    "the training ended while the encoder was still being pretrained, so this model has learnt nothing "
-                    "else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
+                    "the training ended while the encoder was still being pretrained, so this model has learned "
+                    "nothing else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
                     stacklevel=5,
                 )
                 return
@@ -233,18 +233,18 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         """Let phi_z learn as a classifier first."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(plan.seed or 0)
-            classifier = SoftmaxNet(self.input_shape_, len(self.classes_), *self._sizes())
+            classifier = SoftmaxNet(self.input_shape_, len(self.classes_), *self._network_sizes())
         shorter = replace(plan, max_epochs=self.pretrain_epochs, warmup_epochs=0)
         history = self._train_module(classifier, training, selection, shorter, "pretraining")
         self.module_.adopt_encoder(classifier.encoder)
         return history
 
     def _make_module(self) -> OpenGMVAE:
-        return OpenGMVAE(self.input_shape_, len(self.classes_), self._class_counts(), **self._module_arguments())
+        return OpenGMVAE(self.input_shape_, len(self.classes_), self._subclusters_per_class(), **self._module_kwargs())
 
-    def _module_arguments(self) -> dict[str, Any]:
+    def _module_kwargs(self) -> dict[str, Any]:
         """What the module needs to know beside shape, classes and subclusters."""
-        blocks, hidden = self._sizes()
+        blocks, hidden = self._network_sizes()
         likelihood, weight = self.likelihood, self.classifier_weight
         if likelihood == "auto":
             image = "bernoulli" if self.input_shape_[0] == 1 else "truncated-gaussian"
@@ -283,9 +283,9 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         if y is None:
             codes = np.arange(n_samples, dtype=np.int64) % len(self.classes_)
         else:
-            codes = self._codes(check_labels(y, len(np.asarray(y))), "y")
+            codes = self._encode_labels(check_labels(y, len(np.asarray(y))), "y")
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        X = self._drawn(lambda device: self.module_.sample(torch.from_numpy(codes).to(device)), seed)
+        X = self._sample_with_seed(lambda device: self.module_.sample(torch.from_numpy(codes).to(device)), seed)
         return X, self.classes_[codes]
 
     def _pack(self, saved: Saved) -> None:
@@ -297,4 +297,4 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         if counts := saved.facts.get("n_subclusters"):
             self.n_subclusters_ = counts
         super()._restore(saved)
-        self.n_subclusters_ = self._class_counts()
+        self.n_subclusters_ = self._subclusters_per_class()

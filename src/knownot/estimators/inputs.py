@@ -1,4 +1,4 @@
-"""From a user's arrays to what a module takes, and the split that keeps calibration honest."""
+"""From a user's arrays to what a module takes, and the split that keeps calibration unbiased."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from knownot.data import check_finite, image_tensor
 TABLE_CHUNK = 512
 IMAGE_CHUNK = 512
 Samples = Tensor | NDArray[Any]
-_HELD_AT_LEAST = 80
-_ABSURD = 1e6
+_MIN_HELD_OUT = 80
+_MAX_STANDARDISED = 1e6
 # What varies less than this share of its mean is rounding, not data. (Milliseconds within seconds since 1970: 6e-13.)
-_CONSTANT = 1e-13
+_CONSTANT_TOLERANCE = 1e-13
 
 
 def is_image_input(X: Any) -> bool:
@@ -57,13 +57,13 @@ def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
         images = image_tensor(X)
         if fitted is not None and tuple(images.shape[1:]) != fitted:
             raise ValueError(
-                f"X holds images of {_size(tuple(images.shape[1:]))}, but this model was fitted on images of "
-                f"{_size(fitted)}: bring them to that size first."
+                f"X holds images of {_describe_size(tuple(images.shape[1:]))}, but this model was fitted on images of "
+                f"{_describe_size(fitted)}: bring them to that size first."
             )
         return images
     if fitted is not None and len(fitted) == 3:
         raise ValueError(
-            f"X has shape {np.shape(X)}, but this model was fitted on images of {_size(fitted)}: "
+            f"X has shape {np.shape(X)}, but this model was fitted on images of {_describe_size(fitted)}: "
             "give an array of shape (N, H, W) or (N, H, W, C)."
         )
     if isinstance(X, Tensor):
@@ -73,7 +73,7 @@ def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
     return np.asarray(table)
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def _describe_size(shape: tuple[int, ...]) -> str:
     channels, height, width = shape
     return f"{height}x{width} pixels and {channels} channel{'s' if channels > 1 else ''} (height x width)"
 
@@ -99,7 +99,7 @@ class Scaling:
         _, exponent = np.frexp(np.abs(X).max(0).astype(np.float64))
         near_one = np.ldexp(X.astype(np.float64, copy=False), -exponent)
         mean, std = np.ldexp(near_one.mean(0), exponent), np.ldexp(near_one.std(0), exponent)
-        return cls(mean, np.where(std > _CONSTANT * (np.abs(mean) + 1e-300), std, 1.0))
+        return cls(mean, np.where(std > _CONSTANT_TOLERANCE * (np.abs(mean) + 1e-300), std, 1.0))
 
     def apply(self, X: Samples) -> Tensor:
         """Samples as the module takes them: images unchanged, tables standardised, float32."""
@@ -110,7 +110,7 @@ class Scaling:
         # A million standard deviations are as absurd as any more, and squares of them stay finite.
         standard = X - self.mean
         standard /= self.std
-        np.clip(standard, -_ABSURD, _ABSURD, out=standard)
+        np.clip(standard, -_MAX_STANDARDISED, _MAX_STANDARDISED, out=standard)
         return torch.from_numpy(standard.astype(np.float32))
 
     @property
@@ -131,6 +131,12 @@ class Scaling:
         if self.mean is None or self.std is None:
             return x.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return np.asarray(x.double().cpu().numpy() * self.std + self.mean)
+
+
+def refuse_share(fraction: float) -> None:
+    """Refuse a share to hold out that leaves nothing to learn from, or nothing to hold out."""
+    if not 0.0 < fraction <= 0.5:
+        raise ValueError(f"validation_fraction={fraction!r} does not work: give a share above 0 and at most 0.5.")
 
 
 def refuse_too_few(samples: Samples) -> None:
@@ -187,13 +193,12 @@ def hold_out(y: NDArray[np.int64], fraction: float, random: np.random.RandomStat
     >>> [len(part) for part in parts]
     [800, 100, 100]
     """
-    if not 0.0 < fraction <= 0.5:
-        raise ValueError(f"validation_fraction={fraction!r} does not work: give a share above 0 and at most 0.5.")
+    refuse_share(fraction)
     shuffled = random.permutation(len(y))
     # Every n-th of the samples in order of class is a sample with the classes in proportion.
     order = shuffled[np.argsort(y[shuffled], kind="stable")]
     # A few dozen at least, or the threshold of a small set could reject nothing.
-    n_held = max(round(fraction * len(y)), min(_HELD_AT_LEAST, 2 * len(y) // 5), min(2, len(y) // 2))
+    n_held = max(round(fraction * len(y)), min(_MIN_HELD_OUT, 2 * len(y) // 5), min(2, len(y) // 2))
     places = ((np.arange(n_held) + 0.5) * len(y) / max(n_held, 1)).astype(int)
     held = order[places]
     return [np.sort(np.delete(order, places)), *(np.sort(held[half]) for half in halves(y[held]))]

@@ -1,4 +1,4 @@
-"""A rule on evidence: what is known of samples, and what a rule makes of it."""
+"""A rule on evidence: gather what is known of samples, and let a rule judge it."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ class RuleBased(Labelled):
     #: Evidence on checked samples: "embedding", and of the names asked for those that there are.
     _evidence_chunks: Callable[[Samples, Collection[str] | None], Iterator[Chunk]]
 
-    def _class_counts(self) -> list[int]:
+    def _subclusters_per_class(self) -> list[int]:
         """Subclusters of each class, as far as they are known."""
         return [1] * len(self.classes_)
 
     def _check_evidence(self) -> None:
         """Refuse a rule that cannot work with these classes or this evidence, before anything is trained."""
         rule = make_rule(self.rule)
-        rule.check(self._class_counts())
+        rule.check(self._subclusters_per_class())
         rule.check_evidence(self._evidence_names)
 
     def _fit_rule(self, training: Part, selection: Part, seed: int) -> None:
-        self.rule_ = make_rule(self.rule, self._class_counts(), seed)
-        seen = self._collected(training[0], self.rule_.learns_from)
+        self.rule_ = make_rule(self.rule, self._subclusters_per_class(), seed)
+        seen = self._collect_evidence(training[0], self.rule_.learns_from)
         self.rule_.fit(seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device), seen)
-        held = self._collected(selection[0], self._needed)
+        held = self._collect_evidence(selection[0], self._evidence_needed)
         self.rule_.calibrate(held["embedding"], torch.from_numpy(selection[1]).to(held["embedding"].device), held)
 
     @property
-    def _needed(self) -> set[str]:
+    def _evidence_needed(self) -> set[str]:
         return set(self.rule_.uses) | set(self.rule_.may_use)
 
     def evidence(self, X: Any, names: Collection[str] | None = None) -> dict[str, Tensor]:
-        """What is known of each sample, as rules take it: for rules of one's own.
+        """What is known of each sample, as rules take it: for your own rules.
 
         Parameters
         ----------
@@ -77,17 +77,17 @@ class RuleBased(Labelled):
         dict of str to Tensor
             "embedding" (N, d) and each of ``names``, (N,) or (N, C), on the CPU.
         """
-        return {name: value.cpu() for name, value in self._collected(self._read(X), names).items()}
+        return {name: value.cpu() for name, value in self._collect_evidence(self._read(X), names).items()}
 
-    def _collected(self, samples: Samples, names: Collection[str] | None) -> dict[str, Tensor]:
+    def _collect_evidence(self, samples: Samples, names: Collection[str] | None) -> dict[str, Tensor]:
         pieces = [
             {name: value[:n] for name, value in chunk.items()} for chunk, n in self._evidence_chunks(samples, names)
         ]
         return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
 
-    def _judged(self, samples: Samples) -> Iterator[tuple[Verdict, Tensor]]:
+    def _judge_in_chunks(self, samples: Samples) -> Iterator[tuple[Verdict, Tensor]]:
         """Verdict and embedding of every piece of the samples."""
-        for i, (evidence, n) in enumerate(self._evidence_chunks(samples, self._needed)):
+        for i, (evidence, n) in enumerate(self._evidence_chunks(samples, self._evidence_needed)):
             z = evidence["embedding"]
             if i == 0:
                 # A model that was moved to another device takes its rule along.
@@ -98,10 +98,10 @@ class RuleBased(Labelled):
                 verdict = Verdict(logits[:n], torch.nan_to_num(knownness[:n], nan=-torch.inf))
             yield verdict, z[:n]
 
-    def _decide(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _classes_and_knownness(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Class index and knownness of checked samples."""
         classes, scores, start = np.empty(len(samples), np.int64), np.empty(len(samples)), 0
-        for verdict, _ in self._judged(samples):
+        for verdict, _ in self._judge_in_chunks(samples):
             stop = start + len(verdict.knownness)
             classes[start:stop] = verdict.logits.argmax(-1).cpu().numpy()
             scores[start:stop] = verdict.knownness.cpu().numpy()
@@ -109,7 +109,7 @@ class RuleBased(Labelled):
         return classes, scores
 
     def _scores(self, samples: Samples) -> NDArray[np.float64]:
-        return self._decide(samples)[1]
+        return self._classes_and_knownness(samples)[1]
 
     def _pack(self, saved: Saved) -> None:
         super()._pack(saved)
@@ -118,5 +118,5 @@ class RuleBased(Labelled):
 
     def _restore(self, saved: Saved) -> None:
         super()._restore(saved)
-        self.rule_ = make_rule(self.rule, self._class_counts()).restore(saved.group("rule"))
+        self.rule_ = make_rule(self.rule, self._subclusters_per_class()).restore(saved.group("rule"))
         self.rule_.temperature = saved.facts["temperature"]

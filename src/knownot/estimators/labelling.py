@@ -1,4 +1,4 @@
-"""Labels of a classifier: what it was taught, looked up by value, and what it calls the unknown."""
+"""Labels of a classifier: encoded and decoded by value, with a label for the unknown."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Labelled(Estimator):
     def _refuse_labels(self, codes: NDArray[Any]) -> None:
         counts = np.bincount(codes)
         if counts.min() < 2:
-            lonely = self.classes_.tolist()[int(counts.argmin())]
+            single = self.classes_.tolist()[int(counts.argmin())]
             raise ValueError(
-                f"class {lonely!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
+                f"class {single!r} has one sample (n_samples=1): every class needs at least two, one to learn from "
                 "and one to check with; add samples or leave the class out."
             )
         refuse_too_few(codes)
@@ -59,7 +59,7 @@ class Labelled(Estimator):
                 "samples out of fit (they can serve in calibrate as X_unknown), or rename the class."
             )
 
-    def _codes(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
+    def _encode_labels(self, labels: NDArray[Any], name: str) -> NDArray[np.int64]:
         codes = label_codes(labels, self.classes_)
         if (codes < 0).any():
             foreign = np.unique(labels[codes < 0]).tolist()
@@ -71,7 +71,7 @@ class Labelled(Estimator):
     def _unknown_label(self) -> Any:
         return "unknown" if self.classes_.dtype.kind == "U" else -1
 
-    def _labels(self, codes: NDArray[np.int64], rejected: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def _decode_labels(self, codes: NDArray[np.int64], rejected: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """Labels of class indices, that of the unknown for those rejected."""
         if rejected is None:
             return self.classes_[codes]

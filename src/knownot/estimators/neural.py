@@ -16,15 +16,15 @@ from torch import Tensor
 
 from knownot.data import InMemoryBatches
 from knownot.estimators.base import Estimator
-from knownot.estimators.inputs import Samples, chunks
+from knownot.estimators.inputs import Samples, Scaling, chunks
 from knownot.estimators.persistence import Saved
 from knownot.modules import EvidenceModule, Module, ReconstructingModule
 from knownot.networks.sizes import SMALL_IMAGE
 from knownot.training import History, TrainingPlan, TrainingSettings, choose_accelerator, train
 
-_STEPS_WANTED = 3_000
-_STARTED_FROM = 10_000
-_SETTINGS = tuple(TrainingSettings().get_params())
+_TARGET_STEPS = 3_000
+_N_START_SAMPLES = 10_000
+_TRAINING_SETTINGS = tuple(TrainingSettings().get_params())
 
 # Scaled samples and their labels, class indices or whatever the module learns from.
 Part = tuple[Samples, NDArray[Any]]
@@ -60,7 +60,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
     history_: History
 
     def __new__(cls, *_: Any, **arguments: Any) -> Self:
-        moved = [name for name in arguments if name in _SETTINGS]
+        moved = [name for name in arguments if name in _TRAINING_SETTINGS]
         if moved:
             given = ", ".join(f"{name}=..." for name in moved)
             raise TypeError(
@@ -78,7 +78,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     # Training
 
-    def _plan(self, n_samples: int, seed: int) -> TrainingPlan:
+    def _make_plan(self, n_samples: int, seed: int) -> TrainingPlan:
         """How to train on so many samples; refuses settings that do not work."""
         settings = self._training_settings()
         if settings.resume and self.random_state is None:
@@ -88,7 +88,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
             )
         choose_accelerator(self.accelerator)
         size = self._batch_size(n_samples)
-        epochs = int(np.clip(round(_STEPS_WANTED * size / n_samples), 10, 100))
+        epochs = int(np.clip(round(_TARGET_STEPS * size / n_samples), 10, 100))
         precision = "32-true" if settings.precision == "auto" and self._is_small() else settings.precision
         return (
             TrainingSettings(**settings.get_params())
@@ -119,11 +119,17 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
         """Build and train the module; ``selection`` decides which weights are best."""
-        plan = self._plan(len(training[0]), seed)
-        self._build(seed)
+        plan = self._make_plan(len(training[0]), seed)
+        self._init_module(seed)
         self._train(training, selection, plan)
 
-    def _build(self, seed: int) -> None:
+    def _learn_unlabelled(self, training: Samples, selection: Samples, random: np.random.RandomState) -> None:
+        """Scale, build and train on samples without labels."""
+        self.scaling_ = Scaling.fit(training)
+        seed = int(random.randint(2**31 - 1))
+        self._learn((training, np.full(len(training), -1)), (selection, np.full(len(selection), -1)), seed)
+
+    def _init_module(self, seed: int) -> None:
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the user's GPUs as well.
             torch.default_generator.manual_seed(seed)
@@ -147,7 +153,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
         start_from = getattr(module, "start_from", None)
         if start_from is not None:
-            x = self.scaling_.apply(training[0][:_STARTED_FROM])
+            x = self.scaling_.apply(training[0][:_N_START_SAMPLES])
             start_from(x.float() / 255.0 if x.dtype == torch.uint8 else x, seed)
         settings = self._training_settings()
         folder = None if settings.checkpoint_dir is None else os.path.join(settings.checkpoint_dir, subfolder)  # noqa: PTH118
@@ -186,7 +192,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         self.module_.to(device)
         return self
 
-    def _pass(self, samples: Samples, ask: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+    def _apply_in_chunks(self, samples: Samples, ask: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """What a function of the module says of each piece of the samples, true rows alone, on the CPU."""
         for x, n in chunks(samples, self.scaling_, self._device):
             # Never around a yield: a generator that is left half way would leave the mode on.
@@ -209,15 +215,15 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embedding of each sample, shape (N, latent_dim), float32."""
-        return torch.cat(list(self._pass(self._read(X), self.module_.embed))).numpy()
+        return torch.cat(list(self._apply_in_chunks(self._read(X), self.module_.embed))).numpy()
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> NDArray[Any]:
-        """What the model makes of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
-        found = self._pass(self._read(X), self.module_.reconstruct)
+        """Reconstruction of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
+        found = self._apply_in_chunks(self._read(X), self.module_.reconstruct)
         return np.concatenate([self.scaling_.invert(piece) for piece in found])
 
-    def _drawn(self, draw: Callable[[torch.device], Tensor], seed: int) -> NDArray[Any]:
+    def _sample_with_seed(self, draw: Callable[[torch.device], Tensor], seed: int) -> NDArray[Any]:
         """Samples that the module draws with a seed, in the user's units."""
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -77,7 +77,7 @@ def save(estimator: Saveable, path: str | os.PathLike[str]) -> Path:
     refuse_infinite(saved.tensors, "the fitted model", "it was not saved; fit it again, with a smaller learning_rate")
     config = {
         "estimator": name,
-        "parameters": {name: _plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "parameters": {name: _to_json(value) for name, value in estimator.get_params(deep=False).items()},
         **saved.facts,
         "knownot": __version__,
         "torch": str(torch.__version__),
@@ -90,8 +90,7 @@ def save(estimator: Saveable, path: str | os.PathLike[str]) -> Path:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read an estimator that ``save`` wrote; it is on the CPU and predicts as before.
 
-    The file is read once, as a whole, and its checksum compared, so that it may be overwritten meanwhile or
-    afterwards.
+    The file is read once, as a whole, and its checksum compared, so that it may be overwritten at any time.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         saved = Saved(load_tensors(file.content), file.config)
         refuse_infinite(saved.tensors, str(path), "save it again from a model that was fitted well")
-        parameters = {name: _restored(value) for name, value in file.config["parameters"].items()}
+        parameters = {name: _from_json(value) for name, value in file.config["parameters"].items()}
         estimator = resolve(ESTIMATORS[name])(**parameters)
         estimator._restore(saved)
         estimator.saved_ = file.config["saved"]
@@ -136,22 +135,22 @@ def refuse_infinite(tensors: Mapping[str, Tensor], where: str, remedy: str) -> N
             raise ValueError(f"{where} holds infinite or NaN values in {name!r}: {remedy}.")
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """A parameter as JSON can hold it."""
     if isinstance(value, Rule):
-        # A subclass goes by its parent's name, unless it has one of its own.
+        # A subclass inherits its parent's name, unless it sets its own.
         if value.name not in RULES or resolve(RULES[value.name]) is not type(value):
             raise ValueError(
                 f"the rule {type(value).__name__} is not one of knownot's own, so that a saved model could not be "
                 f"loaded elsewhere: use one of {', '.join(map(repr, RULES))}."
             )
-        return {"rule": value.name, "settings": _pairs(value)}
+        return {"rule": value.name, "settings": _parameters_to_json(value)}
     if isinstance(value, TrainingSettings):
-        return {"training": _pairs(value)}
+        return {"training": _parameters_to_json(value)}
     if isinstance(value, Mapping):
-        return {"mapping": [[_plain(k), _plain(v)] for k, v in value.items()]}
+        return {"mapping": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
     if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -162,15 +161,15 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def _pairs(value: Rule | TrainingSettings) -> list[list[Any]]:
-    return [[name, _plain(v)] for name, v in value.get_params(deep=False).items()]
+def _parameters_to_json(value: Rule | TrainingSettings) -> list[list[Any]]:
+    return [[name, _to_json(v)] for name, v in value.get_params(deep=False).items()]
 
 
-def _restored(value: Any) -> Any:
+def _from_json(value: Any) -> Any:
     if isinstance(value, dict) and "rule" in value:
-        return make_rule(value["rule"], settings={name: _restored(v) for name, v in value["settings"]})
+        return make_rule(value["rule"], settings={name: _from_json(v) for name, v in value["settings"]})
     if isinstance(value, dict) and "training" in value:
-        return TrainingSettings(**{name: _restored(v) for name, v in value["training"]})
+        return TrainingSettings(**{name: _from_json(v) for name, v in value["training"]})
     if isinstance(value, dict):
-        return {_restored(k): _restored(v) for k, v in value["mapping"]}
-    return tuple(_restored(item) for item in value) if isinstance(value, list) else value
+        return {_from_json(k): _from_json(v) for k, v in value["mapping"]}
+    return tuple(_from_json(item) for item in value) if isinstance(value, list) else value

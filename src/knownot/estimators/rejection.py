@@ -66,7 +66,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         codes = self._learn_labels(check_labels(y, len(samples)))
         self._refuse_settings()
         random = check_random_state(self.random_state)
-        training, selection, calibration = self._parts(samples, codes, validation, random)
+        training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
         seed = int(random.randint(2**31 - 1))
         self.scaling_ = Scaling.fit(training[0])
         self._learn(training, selection, seed)
@@ -75,10 +75,10 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
 
     def _refuse_settings(self) -> None:
         """What would only show after training, before it."""
-        make_rule(self.rule).check(self._class_counts())
+        make_rule(self.rule).check(self._subclusters_per_class())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
 
-    def _parts(
+    def _split_for_fit(
         self,
         samples: Samples,
         codes: NDArray[np.int64],
@@ -88,7 +88,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         if validation is None:
             return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
         held = self._read(validation[0])
-        held_codes = self._codes(check_labels(validation[1], len(held)), "validation")
+        held_codes = self._encode_labels(check_labels(validation[1], len(held)), "validation")
         if len(held) < 2:
             raise ValueError(f"validation holds {len(held)} samples: give at least two.")
         return [(samples, codes), *((held[i], held_codes[i]) for i in halves(held_codes))]
@@ -104,7 +104,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         X_unknown: Any = None,
         method: str = "conformal",
     ) -> Self:
-        """Set the threshold anew from samples that were not used in ``fit``.
+        """Set the threshold again, from samples that were not used in ``fit``.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         y : array-like, optional
             Their labels; needed with ``X_unknown`` only.
         accept : float, optional
-            Wished acceptance rate of known samples; default is the estimator's own.
+            Target acceptance rate of known samples; default is the estimator's own.
         X_unknown : array-like, optional
             Samples of unknown classes: the threshold then has the best macro-F1 over all classes
             and "unknown" on X and X_unknown together, whatever ``accept`` says.
@@ -128,13 +128,13 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         if X_unknown is None:
             return super().calibrate(X, accept=accept, method=method)
         samples = self._read(X)
-        classes, scores = self._decide(samples)
-        codes = self._codes(check_labels(y, len(samples)), "y")
-        taken_for, unknown = self._decide(self._read(X_unknown))
+        classes, scores = self._classes_and_knownness(samples)
+        codes = self._encode_labels(check_labels(y, len(samples)), "y")
+        taken_for, unknown = self._classes_and_knownness(self._read(X_unknown))
         self._refuse_unknown_as_class()
         threshold = ConformalThreshold(1.0).fit(scores)
         threshold.offset_ = f1_threshold(scores, codes, classes, unknown, taken_for)
-        return self._take_threshold(threshold, None)
+        return self._store_threshold(threshold, None)
 
     def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
         if accept is not None:
@@ -143,9 +143,9 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
 
     # Predicting
 
-    def _given(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
+    def _predicted_labels(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
         """Labels of class indices, or that of the unknown below the threshold."""
-        return self._labels(classes, ~(scores >= self.offset_) if rejects(self) else None)
+        return self._decode_labels(classes, ~(scores >= self.offset_) if rejects(self) else None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
@@ -158,7 +158,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         -------
         ndarray, shape (N,)
         """
-        return self._given(*self._decide(self._read(X)))
+        return self._predicted_labels(*self._classes_and_knownness(self._read(X)))
 
     @overload
     def nearest_class(self, X: Any, *, return_knownness: Literal[False] = False) -> NDArray[Any]: ...
@@ -181,13 +181,13 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         knownness : ndarray, shape (N,)
             Only with ``return_knownness=True``; what :meth:`score_samples` gives.
         """
-        classes, scores = self._decide(self._read(X))
-        return (self._labels(classes), scores) if return_knownness else self._labels(classes)
+        classes, scores = self._classes_and_knownness(self._read(X))
+        return (self._decode_labels(classes), scores) if return_knownness else self._decode_labels(classes)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the known classes, given that a sample is of one of them, (N, C)."""
         samples = self._read(X)
-        return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v, _ in self._judged(samples)])
+        return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v, _ in self._judge_in_chunks(samples)])
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Knownness of each sample, shape (N,); higher means more known."""
@@ -208,14 +208,14 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         """
         pieces = [
             (verdict.logits.argmax(-1).cpu(), verdict.knownness.double().cpu(), embedding.cpu())
-            for verdict, embedding in self._judged(self._read(X))
+            for verdict, embedding in self._judge_in_chunks(self._read(X))
         ]
         classes, scores, embedding = (torch.cat(column).numpy() for column in zip(*pieces, strict=True))
         own = {"embedding": embedding} if hasattr(self, "transform") else {}
         return {
-            "class": self._given(classes, scores),
+            "class": self._predicted_labels(classes, scores),
             "knownness": scores,
             "p_value": self.threshold_.p_values(scores),
-            "nearest_class": self._labels(classes),
+            "nearest_class": self._decode_labels(classes),
             **own,
         }

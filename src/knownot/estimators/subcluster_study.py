@@ -60,7 +60,7 @@ class SubclusterStudy:
         Share of the epochs, from the first, that is left out of the comparisons.
     valleys : sequence of float
         For K = 2, 3, ... groups in the embedding that all trainings start from: :func:`valley` of the
-        two that are least apart.
+        two that are closest.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class SubclusterStudy:
     def drops(self) -> list[float]:
         """The paper's mean drops of the covering loss, from K to K + 1, at equal reconstruction."""
         return [
-            float(np.mean([_drop(a, b, "covering", self.cut) for a, b in zip(less, more, strict=True)]))
+            float(np.mean([_drop_between(a, b, "covering", self.cut) for a, b in zip(less, more, strict=True)]))
             for less, more in zip(self.curves, self.curves[1:], strict=False)
         ]
 
@@ -97,20 +97,20 @@ class SubclusterStudy:
         """Drop of the full objective from ``few`` to ``many`` subclusters, in nats.
 
         The mean of two: that at equal reconstruction and that of the losses reached. At equal
-        reconstruction the better training is compared by its unripe epochs, in what is reached by
-        its luck.
+        reconstruction the better training is compared by its early epochs; the losses reached depend
+        on chance.
         """
         pairs = list(zip(self.curves[few - 1], self.curves[many - 1], strict=True))
-        equal = np.mean([_drop(a, b, "divergence", self.cut) for a, b in pairs])
-        reached = np.mean([_reached(a) - _reached(b) for a, b in pairs])
+        equal = np.mean([_drop_between(a, b, "divergence", self.cut) for a, b in pairs])
+        reached = np.mean([_final_bound(a) - _final_bound(b) for a, b in pairs])
         return float(0.5 * (equal + reached))
 
     @property
     def n_subclusters(self) -> int:
         """The number chosen: the largest that leaves a valley between any two of its groups.
 
-        Losses of trainings with different K differ by more than a subcluster is worth, by a nat of a
-        hundred on images; whether the embedding falls apart into K groups is plain to see. Without
+        Losses of trainings with different K differ by more than a subcluster gains (one nat in a
+        hundred on images), whereas it is clear whether the embedding splits into K groups. Without
         :attr:`valleys` the drops decide, as in the paper.
         """
         return count_by_valleys(self.valleys) if self.valleys else self.n_by_drops
@@ -181,7 +181,7 @@ def drop_at_equal_reconstruction(
     >>> drop_at_equal_reconstruction(([3.0, 2.0, 1.0], [3.0, 1.0]), ([1.0, 2.0, 3.0], [0.5, 2.5]))
     0.5
     """
-    (ra, va), (rb, vb) = (_sorted(r, v) for r, v in zip(reconstruction, loss, strict=True))
+    (ra, va), (rb, vb) = (_sorted_curve(r, v) for r, v in zip(reconstruction, loss, strict=True))
     low, high = max(ra[0], rb[0]), min(ra[-1], rb[-1])
     if low > high:
         # One curve lies wholly at higher reconstruction: its last point against the other's first.
@@ -224,7 +224,7 @@ def choose_count(drops: Sequence[float], allowances: Sequence[float] | None = No
     return 1 + int(np.argmax(np.cumsum([0.0, *np.subtract(drops, allowed)])))
 
 
-def _drop(less: SubclusterCurve, more: SubclusterCurve, name: str, cut: float) -> float:
+def _drop_between(less: SubclusterCurve, more: SubclusterCurve, name: str, cut: float) -> float:
     kept = [slice(int(len(curve.covering) * cut), None) for curve in (less, more)]
     return drop_at_equal_reconstruction(
         (less.reconstruction[kept[0]], more.reconstruction[kept[1]]),
@@ -232,12 +232,12 @@ def _drop(less: SubclusterCurve, more: SubclusterCurve, name: str, cut: float) -
     )
 
 
-def _reached(curve: SubclusterCurve) -> float:
+def _final_bound(curve: SubclusterCurve) -> float:
     """The bound at the end of a training: the mean over its last tenth of epochs."""
     return float(curve.bound[-max(len(curve.bound) // 10, 1) :].mean())
 
 
-def _sorted(reconstruction: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sorted_curve(reconstruction: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r, v = np.asarray(reconstruction, dtype=np.float64), np.asarray(loss, dtype=np.float64)
     if r.ndim != 1 or r.shape != v.shape or not len(r):
         raise ValueError(f"a curve has {r.shape} reconstruction losses and {v.shape} losses: give as many of each.")

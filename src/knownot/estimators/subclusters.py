@@ -23,9 +23,9 @@ from knownot.estimators.valleys import valley
 from knownot.modules import OpenGMVAE
 from knownot.training import History, TrainingPlan, choose_accelerator, train
 
-_STEPS_WANTED = 1_000
+_TARGET_STEPS = 1_000
 _FIRST_STEPS = 250
-_AT_LEAST = 20
+_MIN_SAMPLES = 20
 _TERMS = ("reconstruction", "latent covering", "w-prior", "v-prior")
 
 
@@ -49,7 +49,7 @@ def subcluster_curves(
     """Learn one class with 1, 2, 3, ... subclusters and compare how well they cover the latent space.
 
     All trainings of an initialisation start from the same weights, those of a short training
-    in which the divergences hardly weigh, so that clusters still lie apart; k-means on its embedding
+    in which the divergences hardly count, so that clusters are still apart; k-means on its embedding
     places the components. They see the same batches and are measured after every epoch on the
     same held-out samples with the same noise: what is compared differs in K alone.
 
@@ -105,14 +105,14 @@ def subcluster_curves(
     >>> len(study.curves), len(study.drops)
     (2, 1)
     """
-    samples: Tensor | NDArray[Any] = image_tensor(X) if is_image_input(X) else _table(X)
+    samples: Tensor | NDArray[Any] = image_tensor(X) if is_image_input(X) else _check_table(X)
     image = isinstance(samples, Tensor)
-    _refuse(len(samples), max_subclusters, n_init, cut)
+    _check_settings(len(samples), max_subclusters, n_init, cut)
     part = np.random.default_rng(random_state).permutation(len(samples))[:max_samples]
     x = Scaling.fit(samples[part]).apply(samples[part])
     size = int(np.clip(len(x) // 16, 16, 128)) if batch_size is None else batch_size
     plan = TrainingPlan(
-        max_epochs=int(np.clip(round(_STEPS_WANTED * size / len(x)), 10, 100)) if max_epochs is None else max_epochs,
+        max_epochs=int(np.clip(round(_TARGET_STEPS * size / len(x)), 10, 100)) if max_epochs is None else max_epochs,
         learning_rate=(2e-3 if image else 5e-3) if learning_rate is None else learning_rate,
         seed=random_state,
         accelerator=cast(Any, accelerator),
@@ -120,7 +120,7 @@ def subcluster_curves(
     )
     arguments = {**_default_networks(tuple(x.shape[1:])), **(module or {})}
     wanted = (max_subclusters if curves else 0, stop_early)
-    return _study(x, arguments, plan, size, max_subclusters, wanted, n_init, cut)
+    return _run_study(x, arguments, plan, size, max_subclusters, wanted, n_init, cut)
 
 
 def choose_subclusters(
@@ -153,7 +153,7 @@ def choose_subclusters(
     counts = []
     for code in range(int(codes.max()) + 1):
         own = samples[codes == code]
-        if len(own) < _AT_LEAST:
+        if len(own) < _MIN_SAMPLES:
             counts.append(1)
         else:
             study = subcluster_curves(own, max_subclusters=max_subclusters, curves=False, **settings)
@@ -161,9 +161,11 @@ def choose_subclusters(
     return counts
 
 
-def _refuse(n_samples: int, max_subclusters: int, n_init: int, cut: float) -> None:
-    if n_samples < _AT_LEAST:
-        raise ValueError(f"X holds {n_samples} samples of the class: give at least {_AT_LEAST} to find subclusters in.")
+def _check_settings(n_samples: int, max_subclusters: int, n_init: int, cut: float) -> None:
+    if n_samples < _MIN_SAMPLES:
+        raise ValueError(
+            f"X holds {n_samples} samples of the class: give at least {_MIN_SAMPLES} to find subclusters in."
+        )
     for name, value in (("max_subclusters", max_subclusters), ("n_init", n_init)):
         if value < 1:
             raise ValueError(f"{name}={value!r} does not work: give a whole number, 1 or more.")
@@ -171,7 +173,7 @@ def _refuse(n_samples: int, max_subclusters: int, n_init: int, cut: float) -> No
         raise ValueError(f"cut={cut!r} does not work: give a share of the epochs, 0 or more and below 1.")
 
 
-def _table(X: Any) -> NDArray[Any]:
+def _check_table(X: Any) -> NDArray[Any]:
     table = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
     if table.ndim != 2:
         raise ValueError(
@@ -191,7 +193,7 @@ def _default_networks(shape: tuple[int, ...]) -> dict[str, Any]:
     return {"latent_dim": 5, "likelihood": likelihood, "blocks": blocks, "prior_hidden": (20, 20)}
 
 
-def _study(
+def _run_study(
     x: Tensor,
     arguments: Mapping[str, Any],
     plan: TrainingPlan,
@@ -203,7 +205,7 @@ def _study(
 ) -> SubclusterStudy:
     """Train K = 1, 2, ... on the samples of one class, a fifth of them held out.
 
-    ``wanted`` says for how many K there shall be curves, and whether those beyond the number chosen
+    ``wanted`` says for how many K curves are wanted, and whether those beyond the number chosen
     and one more may be left out.
     """
     seed, device = plan.seed or 0, choose_accelerator(plan.accelerator)
@@ -220,7 +222,7 @@ def _study(
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed + init)
             base = OpenGMVAE(shape, 1, 1, **arguments)
-        # The weight of the divergences ends at a quarter, where clusters are not glued together yet.
+        # The weight of the divergences ends at a quarter, where clusters have not merged yet.
         epochs = max(round(_FIRST_STEPS * batch_size / len(learned)), 2)
         first = replace(plan, max_epochs=epochs, warmup_epochs=4 * epochs, seed=seed + init)
         train(base, batches, None, first)
@@ -229,9 +231,9 @@ def _study(
     # No more subclusters than there are different samples to put them on.
     seen = learned[:2_000]
     most = min(max_subclusters, len(torch.unique(seen.flatten(1), dim=0)))
-    codes = [_embedded(base, seen)[0] for base, _ in starts]
+    codes = [_embed(base, seen)[0] for base, _ in starts]
     valleys = [
-        float(np.mean([valley(z, _groups(z, k, own.seed or 0)) for z, (_, own) in zip(codes, starts, strict=True)]))
+        float(np.mean([valley(z, _kmeans(z, k, own.seed or 0)) for z, (_, own) in zip(codes, starts, strict=True)]))
         for k in range(2, most + 1)
     ]
     n_curves, stop_early = wanted
@@ -239,7 +241,7 @@ def _study(
         n_curves = min(n_curves, SubclusterStudy([], cut, valleys).n_subclusters + 1)
     curves = [
         [
-            _curve(k, train(_branch(base, k, arguments, seen, own.seed or 0), batches, measured, own))
+            _to_curve(k, train(_with_subclusters(base, k, arguments, seen, own.seed or 0), batches, measured, own))
             for base, own in starts
         ]
         for k in range(1, min(n_curves, most) + 1)
@@ -247,7 +249,7 @@ def _study(
     return SubclusterStudy(curves, cut, valleys)
 
 
-def _embedded(base: OpenGMVAE, x: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _embed(base: OpenGMVAE, x: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Latent codes of samples, and the variances of their posteriors."""
     with torch.inference_mode():
         x = x.to(next(base.parameters()).device)
@@ -255,12 +257,12 @@ def _embedded(base: OpenGMVAE, x: Tensor) -> tuple[NDArray[np.float64], NDArray[
     return mean.cpu().double().numpy(), log_variance.cpu().double().exp().numpy()
 
 
-def _groups(z: NDArray[np.float64], k: int, seed: int) -> NDArray[np.int64]:
+def _kmeans(z: NDArray[np.float64], k: int, seed: int) -> NDArray[np.int64]:
     """Numbers of k groups of codes."""
     return np.asarray(KMeans(k, n_init=10, random_state=seed).fit(z).labels_, dtype=np.int64)
 
 
-def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, seed: int) -> OpenGMVAE:
+def _with_subclusters(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, seed: int) -> OpenGMVAE:
     """A module of k subclusters with the networks of ``base``, its components where k-means finds groups."""
     device = next(base.parameters()).device
     with torch.random.fork_rng(devices=[]):
@@ -269,8 +271,8 @@ def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, se
     weights = branch.state_dict()
     weights.update({name: value for name, value in base.state_dict().items() if value.shape == weights[name].shape})
     branch.load_state_dict(weights)
-    z, variance = _embedded(base, x)
-    group, noise = _groups(z, k, seed), variance.mean(0)
+    z, variance = _embed(base, x)
+    group, noise = _kmeans(z, k, seed), variance.mean(0)
     found = [np.stack([z[group == j].mean(0), np.log(z[group == j].var(0) + noise)]) for j in range(k)]
     head = cast(nn.Linear, branch.prior[-1])
     with torch.no_grad():
@@ -278,6 +280,6 @@ def _branch(base: OpenGMVAE, k: int, arguments: Mapping[str, Any], x: Tensor, se
     return branch
 
 
-def _curve(k: int, history: History) -> SubclusterCurve:
+def _to_curve(k: int, history: History) -> SubclusterCurve:
     records = [cast(dict[str, float], record["validation"]) for record in history]
     return SubclusterCurve(k, *(np.array([record[name] for record in records]) for name in _TERMS))

@@ -26,7 +26,7 @@ def rejects(estimator: Thresholded) -> bool:
 
 
 class Thresholded(Estimator):
-    """What an estimator with a score can do: accept a wished share of known samples, and say how unusual one is.
+    """What an estimator with a score can do: accept a given share of known samples, and say how unusual one is.
 
     A subclass gives ``score_samples`` (higher means more known) and has the parameter ``accept``.
 
@@ -49,14 +49,14 @@ class Thresholded(Estimator):
         """Score of each sample, shape (N,); higher means more known."""
 
     def calibrate(self, X: Any, *, accept: float | None = None, method: str = "conformal") -> Self:
-        """Set the threshold anew from samples that were not used in ``fit``.
+        """Set the threshold again, from samples that were not used in ``fit``.
 
         Parameters
         ----------
         X : array-like
             Known samples, seen by nothing so far.
         accept : float, optional
-            Wished acceptance rate of known samples; default is the estimator's own.
+            Target acceptance rate of known samples; default is the estimator's own.
         method : {"conformal", "quantile"}
             Split-conformal, which accepts at least ``accept`` of new known samples on average over
             calibrations, or the plain quantile.
@@ -73,9 +73,9 @@ class Thresholded(Estimator):
         threshold = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
         if method == "quantile" and accept is not None:
             threshold.offset_ = quantile_threshold(scores, accept)
-        return self._take_threshold(threshold, None if accept is None else float(accept))
+        return self._store_threshold(threshold, None if accept is None else float(accept))
 
-    def _take_threshold(self, threshold: ConformalThreshold, accept: float | None) -> Self:
+    def _store_threshold(self, threshold: ConformalThreshold, accept: float | None) -> Self:
         """All that a threshold is, in one step that nothing can interrupt."""
         found: Mapping[str, Any] = {"threshold_": threshold, "offset_": threshold.offset_, "accept_": accept}
         self.__dict__.update(found)
@@ -109,4 +109,4 @@ class Thresholded(Estimator):
         threshold = ConformalThreshold(1.0 if accept is None else accept)
         threshold.scores_ = saved.tensors["threshold.scores"].numpy()
         threshold.offset_ = float(saved.tensors["threshold.offset"])
-        self._take_threshold(threshold, accept)
+        self._store_threshold(threshold, accept)

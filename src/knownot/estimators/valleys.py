@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 # Groups with a shallower valley between them are one. Measured: 0.5 and less between true groups,
 # 0.7 and more where one was cut in two.
-_DEEP_ENOUGH = 0.6
+_DEEP_VALLEY = 0.6
 
 
 def valley(z: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
@@ -70,4 +70,4 @@ def count_by_valleys(valleys: Sequence[float]) -> int:
     >>> count_by_valleys([0.1, 0.9, 1.0]), count_by_valleys([0.9, 0.95]), count_by_valleys([0.7, 0.2])
     (2, 1, 3)
     """
-    return max((k for k, depth in enumerate(valleys, 2) if depth < _DEEP_ENOUGH), default=1)
+    return max((k for k, depth in enumerate(valleys, 2) if depth < _DEEP_VALLEY), default=1)

@@ -148,7 +148,7 @@ class Context:
         ----------
         name : str
         settings : mapping
-            What the step depends on: with other settings it is measured anew.
+            What the step depends on: with other settings it is measured again.
         measure : callable
             Returns what JSON can hold.
 

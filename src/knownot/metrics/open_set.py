@@ -1,4 +1,4 @@
-"""Open-set metrics: what a threshold makes of knownness, by itself and over unknown classes.
+"""Open-set metrics: decisions by a threshold on the knownness, alone and over unknown classes.
 
 **Higher knownness means more known**, and a sample is accepted where ``knownness >= threshold``.
 The label of the unknown is -1, or ``"unknown"`` among strings. The metrics of the ranking alone
@@ -324,7 +324,7 @@ def open_set_report(
 def _at_threshold(
     truth: NDArray[Any], chosen: NDArray[Any], known: NDArray[np.bool_], accepted: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """What one threshold makes of the samples."""
+    """Metrics at one threshold."""
     _, codes = np.unique(np.concatenate([truth, chosen]), return_inverse=True)
     y_true = np.where(known, codes[: len(truth)], -1)
     y_pred = np.where(accepted, codes[len(truth) :], -1)

@@ -49,7 +49,7 @@ class Module(nn.Module, ABC):
     """What every estimator with a network holds: a loss and an embedding.
 
     A module whose loss has divergences takes their weight in a warm-up,
-    ``loss(batch, divergence_weight=1.0)``. One with ``after_step()`` is told after every step of the
+    ``loss(batch, divergence_weight=1.0)``. One with ``after_step()`` is called after every step of the
     optimiser. What else modules can do are the protocols below.
 
     Attributes
@@ -124,7 +124,7 @@ class GenerativeModule(Protocol):
 
 @runtime_checkable
 class ReconstructingModule(Protocol):
-    """A module that makes of each sample what it takes it for."""
+    """A module that reconstructs samples."""
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruction, shape as x."""

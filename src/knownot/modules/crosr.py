@@ -106,7 +106,7 @@ class CROSR(Module):
         return torch.cat([at_least_float32(part) for part in parts], 1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """What the way back makes of each sample, shape as x; images within [0, 1]."""
+        """Reconstruction of each sample, shape as x; images within [0, 1]."""
         return self._reconstruction(self.network.encode(x)[1])
 
     def _reconstruction(self, codes: Sequence[Tensor]) -> Tensor:

@@ -83,7 +83,7 @@ class GaussianMixture(Module):
 
     @property
     def log_variances(self) -> Tensor:
-        """Log-variances of the components, (K, D), those of the floor included."""
+        """Log-variances of the components, (K, D), the variance floor included."""
         return torch.log(self.variance_floor + self.raw_log_variances.exp())
 
     def _log_joint(self, x: Tensor) -> Tensor:

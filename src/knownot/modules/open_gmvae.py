@@ -172,7 +172,7 @@ class OpenGMVAE(Module):
 
         The paper does so for CIFAR-10, where phi_z "is pretrained on the known classes" (section
         5.2). How is not said; what a classifier learns has no last layer for mean and log-variance,
-        so that one stays to be learnt.
+        so that one is left to learn.
 
         Parameters
         ----------

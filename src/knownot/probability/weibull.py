@@ -12,7 +12,7 @@ _N_STEPS = 100
 # Four or five are usual; bounds are kept only where these are not enough.
 _N_BARE_STEPS = 8
 # Below it one more Newton step is exact to rounding, because its error is about the square.
-_NEAR = 1e-8
+_TOLERANCE = 1e-8
 
 
 def fit_weibull(values: Tensor, where: Tensor | None = None, dim: int = -1) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ def fit_weibull(values: Tensor, where: Tensor | None = None, dim: int = -1) -> t
     """
     values = values.detach().double().movedim(dim, -1)
     present = None if where is None else where.bool().movedim(dim, -1)
-    _check(values, present)
+    _check_values(values, present)
     if present is None:
         count = torch.tensor(float(values.shape[-1]), dtype=values.dtype, device=values.device)
     else:
@@ -86,7 +86,7 @@ def fit_weibull(values: Tensor, where: Tensor | None = None, dim: int = -1) -> t
     return shape, scale
 
 
-def _check(values: Tensor, present: Tensor | None) -> None:
+def _check_values(values: Tensor, present: Tensor | None) -> None:
     if present is not None and present.shape != values.shape:
         raise ValueError(
             f"where has shape {tuple(present.shape)} and values {tuple(values.shape)} (the sample's dimension last): "
@@ -116,7 +116,7 @@ def _profile_root(logs: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]
         mean, square = (weights[..., None, :] @ powers)[..., 0, :].unbind(-1)
         excess = theta + mean.log()
         newton = theta - excess / (1.0 + k * (square / mean - mean))
-        near = float(excess.abs().amax()) < _NEAR
+        near = float(excess.abs().amax()) < _TOLERANCE
         if not near and step >= _N_BARE_STEPS:
             # D grows with k: with k below the root 1/D(k) is above it, and the reverse.
             other = theta - excess

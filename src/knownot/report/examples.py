@@ -1,4 +1,4 @@
-"""Single samples: what the estimator makes of them, in words, with a picture or feature values."""
+"""Single samples: what the estimator says of them, in words, with a picture or feature values."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def subtitles_of(subject: Subject, index: NDArray[np.int64]) -> list[str]:
 
 
 def verdicts(subject: Subject, index: NDArray[np.int64]) -> list[str]:
-    """What the estimator makes of some samples, in words."""
+    """What the estimator says of some samples, in words."""
     if subject.has("cluster"):
         return [f"cluster {cluster}" for cluster in subject.columns["cluster"][index]]
     if subject.accepted is None:

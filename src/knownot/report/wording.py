@@ -18,7 +18,7 @@ def percent(share: float) -> str:
 
 
 def asked_percent(share: float) -> str:
-    r"""A share that somebody asked for, with no more digits than it was given.
+    r"""A share that the user asked for, with no more digits than it was given.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What every rule speaks: embeddings in, a class and a knownness out."""
+"""The interface of every rule: embeddings in, a class and a knownness out."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ class Rule(BaseEstimator, ABC):
         """Fit what needs held-out known samples: here the temperature of the probabilities.
 
         The temperature is the one of least cross-entropy on these samples (Guo et al. 2017,
-        "On calibration of modern neural networks"), one sample of a label drawn at random counted
-        in: without it, samples that are all classified rightly would ask for certainty. It changes
+        "On calibration of modern neural networks"), with label smoothing worth one sample of a
+        random label: without it, samples that are all classified correctly would drive it to 0. It changes
         no decision.
         """
         logits = self.evaluate(z, evidence).logits.double()
@@ -162,7 +162,7 @@ class Rule(BaseEstimator, ABC):
             self.temperature = float(torch.tensor(found.x).exp())
         return self
 
-    def _need(self, evidence: Evidence | None) -> Evidence:
+    def _require_evidence(self, evidence: Evidence | None) -> Evidence:
         evidence = evidence or {}
         self.check_evidence(list(evidence))
         return evidence

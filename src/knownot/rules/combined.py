@@ -103,15 +103,15 @@ class CombinedEvidence(Rule):
         self.random_state = random_state
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
-        self.neighbours_ = self._neighbours().fit(z, y)
+        self.neighbours_ = self._make_neighbours().fit(z, y)
         self.surprises_: list[list[Surprise]] = []
         return self
 
-    def _neighbours(self) -> Neighbours:
+    def _make_neighbours(self) -> Neighbours:
         return Neighbours(self.k, self.max_references, self.random_state)
 
     def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
-        parts, logits = self._parts(z, evidence)
+        parts, logits = self._evidence_columns(z, evidence)
         predicted = logits.argmax(-1)
         pooled = [Surprise.fit(part) for part in parts.T]
         self.surprises_ = [pooled]
@@ -128,15 +128,15 @@ class CombinedEvidence(Rule):
                 "the combined rule has no scale yet: call calibrate with held-out known samples "
                 "after fit (an estimator does so by itself)."
             )
-        parts, logits = self._parts(z, evidence)
+        parts, logits = self._evidence_columns(z, evidence)
         # A rule that was saved before the lead counted has one scale less.
         n_parts = len(self.surprises_[0])
-        surprise = self._surprise(parts[:, :n_parts], logits.argmax(-1))
+        surprise = self._surprise_columns(parts[:, :n_parts], logits.argmax(-1))
         if logits.shape[1] > 1 and n_parts == parts.shape[1]:
             surprise[:, -1] *= _MARGIN_WEIGHT
         return Verdict(logits, -surprise.sum(1))
 
-    def _surprise(self, parts: Tensor, predicted: Tensor) -> Tensor:
+    def _surprise_columns(self, parts: Tensor, predicted: Tensor) -> Tensor:
         pooled = torch.stack([s(part) for s, part in zip(self.surprises_[0], parts.T, strict=True)], 1)
         own = torch.empty_like(pooled)
         for c, surprises in enumerate(self.surprises_[1:]):
@@ -145,8 +145,8 @@ class CombinedEvidence(Rule):
                 own[members, j] = surprise(parts[members, j])
         return 0.5 * (pooled + own)
 
-    def _parts(self, z: Tensor, evidence: Evidence | None) -> tuple[Tensor, Tensor]:
-        evidence = self._need(evidence)
+    def _evidence_columns(self, z: Tensor, evidence: Evidence | None) -> tuple[Tensor, Tensor]:
+        evidence = self._require_evidence(evidence)
         logits = evidence["class log-density"]
         distance = -self.neighbours_.evaluate(z).knownness
         columns = [
@@ -168,7 +168,7 @@ class CombinedEvidence(Rule):
         }
 
     def restore(self, state: State) -> CombinedEvidence:
-        self.neighbours_ = self._neighbours().restore(state)
+        self.neighbours_ = self._make_neighbours().restore(state)
         self.surprises_ = [
             [Surprise(knots, scale) for knots, scale in zip(*row, strict=True)]
             for row in zip(state["knots"], state["scales"], strict=True)

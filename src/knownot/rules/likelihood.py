@@ -22,7 +22,7 @@ class Likelihood(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        evidence = self._need(evidence)
+        evidence = self._require_evidence(evidence)
         density = evidence["class log-density"]
         bound = density.max(-1).values - evidence["posterior log-density"] - evidence["deviance"]
         return Verdict(density, bound)

@@ -50,7 +50,7 @@ def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> t
     for start in range(0, len(queries), chunk):
         part = queries[start : start + chunk] - centre
         gap = torch.addmm(half_norms, part, padded.T, alpha=-1.0)
-        found = _smallest(gap, k)
+        found = _k_smallest(gap, k)
         # The winners' distances are taken by difference, exact also for a duplicate of a reference.
         exact = (part[:, None] - references[found]).norm(dim=2)
         exact, order = exact.sort(1)
@@ -59,7 +59,7 @@ def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> t
     return distances, indices
 
 
-def _smallest(gap: Tensor, k: int) -> Tensor:
+def _k_smallest(gap: Tensor, k: int) -> Tensor:
     """Indices of the k smallest entries of each row; the rows are whole blocks long."""
     n_blocks = gap.shape[1] // _BLOCK
     if n_blocks <= 2 * k:
@@ -79,7 +79,7 @@ class Neighbours(Rule):
     k : int
         Neighbours; fewer where there are fewer embeddings.
     max_references : int, optional
-        Training embeddings to keep, about in proportion to the classes, with a floor for rare
+        Training embeddings to keep, about in proportion to the classes, with a minimum for rare
         ones; None keeps all.
     random_state : int
         Seed of that draw.
@@ -101,13 +101,13 @@ class Neighbours(Rule):
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
         if self.max_references is not None and len(z) > self.max_references:
-            keep = self._drawn(y)
+            keep = self._sample_references(y)
             z, y = z[keep], y[keep]
         self.references_, self.labels_ = z.detach(), y
         self.n_classes_ = int(y.max()) + 1
         return self
 
-    def _drawn(self, y: Tensor) -> Tensor:
+    def _sample_references(self, y: Tensor) -> Tensor:
         """Indices of the embeddings to keep."""
         assert self.max_references is not None
         generator = torch.Generator().manual_seed(self.random_state)

@@ -12,7 +12,7 @@ from knownot.catalogue import RULES, resolve
 from knownot.rules.base import Rule
 
 # Where a rule by its name alone differs from the class's own defaults.
-_SETTINGS: dict[str, dict[str, Any]] = {"neighbours": {"max_references": 10_000}}
+_DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {"neighbours": {"max_references": 10_000}}
 
 
 def make_rule(
@@ -45,4 +45,4 @@ def make_rule(
     cls: type[Rule] = resolve(RULES[rule])
     given = {"n_subclusters": n_subclusters, "random_state": random_state}
     taken = {name: value for name, value in given.items() if name in signature(cls).parameters}
-    return cls(**{**taken, **_SETTINGS.get(rule, {}), **(settings or {})})
+    return cls(**{**taken, **_DEFAULT_SETTINGS.get(rule, {}), **(settings or {})})

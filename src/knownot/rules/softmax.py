@@ -38,13 +38,13 @@ class LogitRule(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = self._need(evidence)["logits"]
+        logits = self._require_evidence(evidence)["logits"]
         if logits.ndim != 2 or logits.shape[1] != self.n_classes_:
             raise ValueError(
                 f"the evidence 'logits' has shape {tuple(logits.shape)}, but {type(self).__name__} was fitted on "
                 f"{self.n_classes_} classes: give logits of shape (N, {self.n_classes_}), one column a class."
             )
-        # In float64, so that a float32 logit of a thousand still leaves room for the terms beside it.
+        # In float64, so that a float32 logit of a thousand does not absorb the smaller terms of the sum.
         return Verdict(logits, self._knownness(logits.double()))
 
     @abstractmethod

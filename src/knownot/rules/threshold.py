@@ -1,4 +1,4 @@
-"""From knownness to a decision: thresholds that nobody has to guess.
+"""From knownness to a decision: thresholds by acceptance rate or by macro-F1.
 
 Every threshold is a number t on the knownness; a sample is accepted when knownness >= t.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from knownot.metrics import best_f1_threshold
 
 
-def _known_scores(scores: ArrayLike) -> NDArray[np.float64]:
+def _check_scores(scores: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(scores, dtype=np.float64).ravel()
     if not len(values):
         raise ValueError("no scores of known samples to calibrate on: give at least one.")
@@ -33,14 +33,14 @@ def _check_rate(accept: float) -> float:
 
 
 def quantile_threshold(scores: ArrayLike, accept: float = 0.95) -> float:
-    """Threshold that accepts the wished share of the known samples given.
+    """Threshold that accepts a given share of the known samples.
 
     Parameters
     ----------
     scores : array-like, shape (n,)
         Knownness of known samples.
     accept : float
-        Wished acceptance rate in (0, 1].
+        Target acceptance rate in (0, 1].
 
     Returns
     -------
@@ -54,7 +54,7 @@ def quantile_threshold(scores: ArrayLike, accept: float = 0.95) -> float:
     >>> quantile_threshold(range(1, 101), accept=0.9)
     11.0
     """
-    values = np.sort(_known_scores(scores))
+    values = np.sort(_check_scores(scores))
     rejected = math.floor((1.0 - _check_rate(accept)) * len(values) + 1e-9)
     return float(values[min(rejected, len(values) - 1)])
 
@@ -69,7 +69,7 @@ class ConformalThreshold:
     Parameters
     ----------
     accept : float
-        Wished acceptance rate of known samples in (0, 1].
+        Target acceptance rate of known samples in (0, 1].
 
     Attributes
     ----------
@@ -97,8 +97,8 @@ class ConformalThreshold:
 
     def fit(self, scores: ArrayLike) -> ConformalThreshold:
         """Calibrate on the knownness of held-out known samples, shape (n,)."""
-        self.scores_ = np.sort(_known_scores(scores))
-        self.offset_ = self._offset()
+        self.scores_ = np.sort(_check_scores(scores))
+        self.offset_ = self._conformal_offset()
         if self.accept < 1.0 and math.isinf(self.offset_):
             warnings.warn(
                 f"{len(self.scores_)} calibration samples are too few to reject anything while accepting "
@@ -108,7 +108,7 @@ class ConformalThreshold:
             )
         return self
 
-    def _offset(self) -> float:
+    def _conformal_offset(self) -> float:
         # Reject when (1 + #{scores <= s}) / (n + 1) <= 1 - accept.
         rank = math.floor((1.0 - self.accept) * (len(self.scores_) + 1) + 1e-9)
         return float(self.scores_[rank - 1]) if rank >= 1 else -math.inf
@@ -154,7 +154,7 @@ def f1_threshold(
     >>> f1_threshold([2.0, 3.0], [0, 1], [0, 1], [0.0, 1.0])
     1.5
     """
-    known = _known_scores(known_scores)
+    known = _check_scores(known_scores)
     unknown = np.asarray(unknown_scores, dtype=np.float64).ravel()
     y_true = np.concatenate([np.asarray(known_true), np.full(len(unknown), -1)])
     accepted_as = np.zeros(len(unknown), dtype=int) if unknown_predicted is None else np.asarray(unknown_predicted)

@@ -10,10 +10,10 @@ from torch import Tensor
 from knownot.probability.weibull import fit_weibull, weibull_log_cumulative_hazard
 from knownot.rules.base import Evidence, Rule, State, Verdict
 
-# Fewer distances have no usable shape: that of two follows from their ratio alone.
-_FEWEST = 3
-# Distances that are alike to within this share are one distance, as those of the two members of a class.
-_ALIKE = 1e-4
+# Fewer distances have no usable shape: that of two depends on their ratio alone.
+_MIN_TAIL = 3
+# Distances that are equal to within this share count as one, as those of the two members of a class.
+_EQUAL_WITHIN = 1e-4
 
 
 class Weibull(Rule):
@@ -67,9 +67,9 @@ class Weibull(Rule):
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse a tail too short to have a shape."""
         super().check(n_subclusters)
-        if not self.tail_size >= _FEWEST:
+        if not self.tail_size >= _MIN_TAIL:
             raise ValueError(
-                f"tail_size={self.tail_size!r} does not work: a Weibull distribution needs the largest {_FEWEST} "
+                f"tail_size={self.tail_size!r} does not work: a Weibull distribution needs the largest {_MIN_TAIL} "
                 "distances of a class at least, and 20 are usual."
             )
 
@@ -97,7 +97,7 @@ class Weibull(Rule):
             members = members[correct] if correct.any() else members
             self.means_[c] = members.mean(0)
             tail = _distances(members, self.means_[c : c + 1])[:, 0]
-            # What rounding alone makes of equal embeddings is no distance.
+            # Equal embeddings may differ by rounding: that is no distance.
             noise = 8.0 * torch.finfo(z.dtype).eps * self.means_[c].abs().max()
             tail = torch.where(tail > noise, tail, 0.0).topk(min(self.tail_size, len(tail))).values
             tails[c, : len(tail)] = tail
@@ -146,7 +146,7 @@ class OpenMax(Weibull):
     Notes
     -----
     The algorithm as printed counts i from 1, so that alpha = 1 changes nothing, and revises by
-    exp(-(d_i / scale_i)^shape_i), which would turn it round: this is what the authors' code does.
+    exp(-(d_i / scale_i)^shape_i), which would reverse it: this is what the authors' code does.
     Their fit shifts the tail to begin at 1; here it is the one of :class:`Weibull`, on the distances
     themselves. Theirs are distances between logits; here, d_i is that of the embedding to the mean of
     class i, whatever the module's embedding is. Logits count only up to a constant elsewhere but not
@@ -178,7 +178,7 @@ class OpenMax(Weibull):
             )
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = self._need(evidence)["logits"].double()
+        logits = self._require_evidence(evidence)["logits"].double()
         n_classes = len(self.means_)
         if logits.shape != (len(z), n_classes):
             raise ValueError(
@@ -204,7 +204,7 @@ def _fit_tails(tails: Tensor) -> tuple[Tensor, Tensor]:
     counts = tails > 0.0
     largest = tails.amax(1)
     smallest = torch.where(counts, tails, torch.inf).amin(1)
-    sound = (counts.sum(1) >= _FEWEST) & (smallest < (1.0 - _ALIKE) * largest)
+    sound = (counts.sum(1) >= _MIN_TAIL) & (smallest < (1.0 - _EQUAL_WITHIN) * largest)
     shapes, scales = torch.ones_like(largest), largest.clone()
     if sound.any():
         shapes[sound], scales[sound] = fit_weibull(tails[sound], counts[sound])

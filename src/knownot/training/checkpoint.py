@@ -25,7 +25,7 @@ _MAGIC = b"knownot checkpoint\n"
 _ARCHIVE = b"PK\x03\x04"
 # These change where and how often, not what is computed ("precision" and the number of processes
 # are compared as they came out).
-_FREE = {"accelerator", "checkpoint_every", "devices", "max_time", "num_nodes", "precision", "seed"}
+_NOT_COMPARED = {"accelerator", "checkpoint_every", "devices", "max_time", "num_nodes", "precision", "seed"}
 
 Weights = dict[str, Tensor]
 
@@ -55,7 +55,7 @@ def prepare_folder(directory: str | os.PathLike[str]) -> None:
 
 
 def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
-    """Write ``checkpoint.pt``; a process killed meanwhile leaves the one before it.
+    """Write ``checkpoint.pt``; if the process is killed while writing, the previous one stays.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def write_checkpoint(directory: str | os.PathLike[str], content: Mapping[str, An
     torch.save({"format": FORMAT, **content}, buffer)
     payload = buffer.getbuffer()
     with whole_file(folder / FILE_NAME) as file:
-        file.write(_sealed(payload))
+        file.write(_checksum_line(payload))
         file.write(payload)
     return folder / FILE_NAME
 
@@ -84,14 +84,14 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     Raises
     ------
     ValueError
-        If the file is damaged, foreign or of a newer format.
+        If the file is damaged, of another program or of a newer format.
     """
     path = Path(directory) / FILE_NAME
     if not path.exists():
         return None
     try:
-        content = torch.load(io.BytesIO(_payload(path.read_bytes())), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load fails in many ways on a file that is none of its own
+        content = torch.load(io.BytesIO(_verified_payload(path.read_bytes())), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load fails in many ways on files of other programs
         raise ValueError(
             f"{path} cannot be read as a checkpoint ({type(error).__name__}): it is damaged or of another program. "
             "Remove it, or name another checkpoint_dir."
@@ -106,24 +106,24 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     return content
 
 
-def _sealed(payload: bytes | memoryview) -> bytes:
+def _checksum_line(payload: bytes | memoryview) -> bytes:
     """The head of a file with this content."""
     return _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
 
 
-def _payload(stored: bytes) -> bytes:
+def _verified_payload(stored: bytes) -> bytes:
     """What a file holds behind its checksum, which must be right."""
     if stored.startswith(_ARCHIVE):
         return stored
     head, payload = stored[: len(_MAGIC) + 65], stored[len(_MAGIC) + 65 :]
-    if head != _sealed(payload):
+    if head != _checksum_line(payload):
         raise ValueError("the checksum is not that of the content")
     return payload
 
 
 def fingerprint(plan: TrainingPlan, module: nn.Module, **facts: Any) -> dict[str, Any]:
     """What must be the same for a training to be resumed: plan, module, shapes of weights, and ``facts``."""
-    free = _FREE | ({"max_epochs"} if plan.schedule == "constant" else set())
+    free = _NOT_COMPARED | ({"max_epochs"} if plan.schedule == "constant" else set())
     kept = {name: value for name, value in asdict(plan).items() if name not in free}
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
     return {"settings": kept | facts, "module": dict(getattr(module, "built_with", {})), "shapes": shapes}
@@ -157,7 +157,7 @@ def data_fingerprint(batches: Iterable[Any] | None) -> str | None:
 def refuse_mismatch(found: dict[str, Any], wanted: dict[str, Any], directory: str | os.PathLike[str]) -> None:
     """Raise a ValueError if the checkpoint's fingerprint is not that of this training."""
     where = f"The checkpoint in {os.fspath(directory)} does not belong to this training: it "
-    remedy = "Use what it was begun with, name another checkpoint_dir, or start anew with resume=False."
+    remedy = "Use what it was begun with, name another checkpoint_dir, or start over with resume=False."
     if "module" not in found:
         warnings.warn(
             f"The checkpoint in {os.fspath(directory)} was written by an earlier version, which did not note the "

@@ -1,4 +1,4 @@
-"""Sums of the loss terms on the device, and the guard against a training that blows up."""
+"""Sums of the loss terms on the device, and the guard against a training that diverges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class DivergenceError(RuntimeError):
-    """A training left the finite numbers; the module holds the weights of the last good epoch.
+    """A training diverged to infinity or NaN; the module holds the weights of the last good epoch.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class TermSums:
     """Loss terms added up on the device; one transfer to the host at the end of an epoch.
 
     Infinity and NaN survive every addition, so a running sum is finite as long as all that went into
-    it was. Counting the steps in which it was finite tells which term left first, and the host need
+    it was. Counting the steps in which it was finite tells which term failed first, and the host need
     not wait for the device in between.
 
     Parameters
@@ -80,7 +80,7 @@ class TermSums:
         """
         names = (*terms, "total")
         if self._names != names:
-            self._start(names)
+            self._reset(names)
         values = [*(term if term.ndim else term.expand(n_samples) for term in terms.values()), total.expand(n_samples)]
         counts = [len(value) for value in values]
         # One kernel where all terms are of the same samples, as they mostly are.
@@ -94,7 +94,7 @@ class TermSums:
         self._finite_steps += torch.isfinite(self._sums)
         self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
 
-    def _start(self, names: tuple[str, ...]) -> None:
+    def _reset(self, names: tuple[str, ...]) -> None:
         if self._names:
             raise ValueError(
                 f"The loss has the terms {names}, in the batches before it had {self._names}: a module must give "

@@ -56,7 +56,9 @@ class Feed:
                 "give InMemoryBatches, a DataLoader of a map-style data set, or a list of batches."
             )
         if length == 0:
-            raise ValueError(f"{name} has no batch: give at least one sample (and mind drop_last).")
+            raise ValueError(
+                f"{name} has no batch: give at least one sample (drop_last may have left out the only batch)."
+            )
         self._batches = batches
         self._length = length
         self._device, self._channels_last = device, channels_last
@@ -70,14 +72,14 @@ class Feed:
             set_epoch = getattr(owner, "set_epoch", None)
             if callable(set_epoch):
                 set_epoch(epoch)
-        return map(self._placed, self._batches)
+        return map(self._to_device, self._batches)
 
-    def _placed(self, batch: Any) -> Batch:
-        fields = [self._tensor(value) if isinstance(value, Tensor) else value for value in batch]
+    def _to_device(self, batch: Any) -> Batch:
+        fields = [self._tensor_to_device(value) if isinstance(value, Tensor) else value for value in batch]
         # A named tuple with more fields than a Batch stays what it is.
         return type(batch)._make(fields) if hasattr(batch, "_make") else Batch(*fields)
 
-    def _tensor(self, value: Tensor) -> Tensor:
+    def _tensor_to_device(self, value: Tensor) -> Tensor:
         value = value.to(self._device, non_blocking=True)
         if self._channels_last and value.ndim == 4:
             value = value.contiguous(memory_format=torch.channels_last)

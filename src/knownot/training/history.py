@@ -1,4 +1,4 @@
-"""What a training leaves behind: one record for each epoch."""
+"""The history of a training: one record for each epoch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class History:
     stopped : {"finished", "early", "time", "interrupted"} or None
         Why the training ended; None while it runs.
     precision, device : str
-        What it ran in and on.
+        Precision and device type of the training.
     seed : int
         What decided its noise.
 

@@ -75,7 +75,7 @@ def train(
     DivergenceError
         If a term of the loss or the weights become infinite or NaN. The module holds the weights of
         the last good epoch. (Nothing is skipped in silence: the steps after the first bad one are
-        thrown away with the optimiser's state, and no checkpoint is written from them.)
+        discarded with the optimiser's state, and no checkpoint is written from them.)
 
     Examples
     --------
@@ -121,7 +121,7 @@ def train(
                     # Ctrl-C within a step of the optimiser, which turns them off, may leave them so.
                     torch.set_grad_enabled(gradients)
                     module.eval()
-                return session.history, _packed(module) if _forked(fabric) else None
+                return session.history, _weights_as_bytes(module) if _ran_in_forks(fabric) else None
 
         history, weights = fabric.launch(run)
     if weights is not None:
@@ -144,13 +144,13 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _forked(fabric: Fabric) -> bool:
+def _ran_in_forks(fabric: Fabric) -> bool:
     """Whether the training ran in forked processes (a notebook), whose weights must be brought back."""
     return bool(getattr(fabric.strategy.launcher, "is_interactive_compatible", False))
 
 
-def _packed(module: nn.Module) -> bytes:
-    """Weights as bytes: a tensor sent to another process is gone when its own process ends."""
+def _weights_as_bytes(module: nn.Module) -> bytes:
+    """Weights as bytes: a tensor shared with another process is lost when its own process ends."""
     buffer = io.BytesIO()
     torch.save(module.state_dict(), buffer)
     return buffer.getvalue()

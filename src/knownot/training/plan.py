@@ -13,7 +13,7 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """All that :func:`train` is told beside the module and the data, the same for every module.
+    """All settings of :func:`train` besides the module and the data, the same for every module.
 
     Parameters
     ----------

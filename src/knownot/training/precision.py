@@ -1,4 +1,4 @@
-"""Which accelerator and which precision, decided by what is there (never by a race)."""
+"""Which accelerator and which precision, decided by the hardware (never by timing)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from knownot.training.plan import TrainingPlan
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_LINES = 10  # about so many lines of a whole training where there is no terminal
+_N_LINES = 10  # about so many lines of a whole training where there is no terminal
 
 
 class Silence:
@@ -62,18 +62,18 @@ class Display(Silence):
         self._history, self._plan, self._steps_per_epoch = history, plan, steps_per_epoch
         self._first_step = self._steps = len(history) * steps_per_epoch
         self._started = time.perf_counter()
-        self._lively = self.console.is_terminal or self.console.is_jupyter
+        self._is_live = self.console.is_terminal or self.console.is_jupyter
         self._live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, redirect_stdout=False)
 
     def __enter__(self) -> Self:
-        if self._lively:
+        if self._is_live:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._lively:
+        if self._is_live:
             self._live.stop()
 
     def step(self) -> None:
@@ -82,13 +82,13 @@ class Display(Silence):
 
     def epoch(self, record: Record) -> None:
         """Without a terminal: write a line after the first epoch and then about ten times."""
-        every = max(1, self._plan.max_epochs // _LINES)
-        if not self._lively and (record["epoch"] % every == 0 or record["epoch"] == 1):
-            self.console.print(self._line(record), soft_wrap=True)
+        every = max(1, self._plan.max_epochs // _N_LINES)
+        if not self._is_live and (record["epoch"] % every == 0 or record["epoch"] == 1):
+            self.console.print(self._epoch_line(record), soft_wrap=True)
 
     def end(self) -> None:
         """Say how the training ended."""
-        if self._lively:
+        if self._is_live:
             self._live.stop()
         self.console.print(summary(self._history, time.perf_counter() - self._started), soft_wrap=True)
 
@@ -120,8 +120,8 @@ class Display(Silence):
             return bar
         means = history[-1]["train"]
         # A term that is exactly 0 is one that this module does not use.
-        parts = [f"{name} {_number(value)}" for name, value in means.items() if name != "total" and value]
-        text = Text.assemble((f"loss {_number(means['total'])}", "bold"), "  ", (" · ".join(parts), "dim"))
+        parts = [f"{name} {_format_number(value)}" for name, value in means.items() if name != "total" and value]
+        text = Text.assemble((f"loss {_format_number(means['total'])}", "bold"), "  ", (" · ".join(parts), "dim"))
         if validation := self._validation():
             text.append("\n" + validation)
         return Group(bar, Padding(text, (0, 0, 0, 2)))
@@ -134,8 +134,8 @@ class Display(Silence):
         if not losses:
             return ""
         latest, best = losses[-1], min(losses)
-        where = "the best so far" if latest == best else f"best {_number(best[0])} in epoch {best[1]}"
-        return f"validation loss {_number(latest[0])}, {where}"
+        where = "the best so far" if latest == best else f"best {_format_number(best[0])} in epoch {best[1]}"
+        return f"validation loss {_format_number(latest[0])}, {where}"
 
     def _time_left(self) -> str:
         left = self.seconds_left()
@@ -143,8 +143,8 @@ class Display(Silence):
             return ""
         return f"{duration(left)} left" + (" at most" if self._plan.patience is not None else "")
 
-    def _line(self, record: Record) -> str:
-        parts = [f"epoch {record['epoch']}/{self._plan.max_epochs}: loss {_number(record['train']['total'])}"]
+    def _epoch_line(self, record: Record) -> str:
+        parts = [f"epoch {record['epoch']}/{self._plan.max_epochs}: loss {_format_number(record['train']['total'])}"]
         if record["validation"] is not None:
             parts.append(self._validation())
         return ", ".join([*parts, self._time_left()])
@@ -172,8 +172,8 @@ def summary(history: History, seconds: float) -> str:
     if best is None:
         return text + "no epoch was completed."
     if best["validation"] is None:
-        return text + f"loss {_number(best['train']['total'])}."
-    return text + f"best epoch {best['epoch']}, validation loss {_number(selection_loss(best['validation']))}."
+        return text + f"loss {_format_number(best['train']['total'])}."
+    return text + f"best epoch {best['epoch']}, validation loss {_format_number(selection_loss(best['validation']))}."
 
 
 def duration(seconds: float) -> str:
@@ -189,6 +189,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     """Four significant digits, more of large numbers: 0.01235, 12.35, 1235."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""Random numbers that a resumed training meets again, and that leave the caller's alone.
+"""Random numbers that are the same in a resumed training, and that leave the caller's state unchanged.
 
 Every epoch starts from a state that (seed, stream, epoch, process) alone decides. So there is no
 random state to be saved: noise of the module, dropout and the order of a DataLoader are the same

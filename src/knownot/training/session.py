@@ -42,7 +42,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 
 class LossStep(nn.Module):
-    """The module's loss as a ``forward``, which is what Fabric's autocast and DDP act upon.
+    """The module's loss as a ``forward``, which is what Fabric's autocast and DDP wrap.
 
     Marking ``loss`` as a forward method would not do: on a single device Fabric then calls it without
     autocast, and it cannot pass a frozen dataclass through.
@@ -92,7 +92,7 @@ class Session:
     seed : int
     checkpoint_dir : path or None
     resume : bool
-        Take up the state of the checkpoint, if there is one.
+        Restore the state of the checkpoint, if there is one.
     """
 
     def __init__(
@@ -132,12 +132,12 @@ class Session:
         self.validation_feed = (
             None if validation_batches is None else Feed(validation_batches, "validation_batches", **share)
         )
-        # Taken before the first step: what a module counts or fills meanwhile is no part of it.
-        self._identity: dict[str, Any] = {}
+        # Taken before the first step: what a module updates in training is no part of it.
+        self._fingerprint: dict[str, Any] = {}
         if checkpoint_dir is not None:
             if fabric.is_global_zero:
                 prepare_folder(checkpoint_dir)
-            self._identity = fingerprint(
+            self._fingerprint = fingerprint(
                 plan,
                 module,
                 seed=seed,
@@ -153,7 +153,7 @@ class Session:
         self.step, self.optimizer = fabric.setup(LossStep(module), make_optimizer(self.parameters, plan))
         self.best_loss = math.inf
         if content is not None:
-            self._take_up(content)
+            self._resume_from(content)
         self.last = snapshot(module)
         self.best: Weights = self.last if content is None else content["best"]
 
@@ -169,10 +169,10 @@ class Session:
                     display.epoch(record)
                     if on_epoch is not None and self.fabric.is_global_zero:
                         on_epoch(record)
-                    late = limit is not None and self._any(time.perf_counter() - started > limit)
+                    late = limit is not None and self._any_process(time.perf_counter() - started > limit)
                     if late and self.history.stopped is None:
                         self._save()
-                        # Said after saving: for whoever resumes, the training is still under way.
+                        # Said after saving: in the checkpoint the training is unfinished, so that it can be resumed.
                         self.history.stopped = "time"
             except KeyboardInterrupt:
                 self.history.stopped = "interrupted"
@@ -184,12 +184,12 @@ class Session:
     def _run_epoch(self, display: Silence) -> Record:
         started, epoch = time.perf_counter(), len(self.history)
         train = self._train_epoch(epoch, display)
-        self._guard(train, epoch, "")
+        self._raise_if_diverged(train, epoch, "")
         last = epoch + 1 == self.plan.max_epochs
         validation = None
         if self.validation_feed is not None and (last or (epoch + 1) % self.plan.validate_every == 0):
             validation = self._validate(self.validation_feed)
-            self._guard(validation, epoch, "in validation, ")
+            self._raise_if_diverged(validation, epoch, "in validation, ")
         record: Record = {
             "epoch": epoch + 1,
             "seconds": time.perf_counter() - started,
@@ -245,14 +245,14 @@ class Session:
         torch.distributed.all_gather(rows, values)
         return torch.stack(rows)
 
-    def _any(self, late: bool) -> bool:
-        """Whether one of the processes says so: all of them must stop after the same epoch."""
+    def _any_process(self, late: bool) -> bool:
+        """Whether the flag is set in any process: all of them must stop after the same epoch."""
         return bool(self._gather(torch.tensor(float(late), device=self.fabric.device)).any())
 
     def _weights_are_finite(self) -> bool:
         return math.isfinite(nn.utils.get_total_norm([p.detach() for p in self.parameters]).item())
 
-    def _guard(self, terms: EpochTerms, epoch: int, where: str) -> None:
+    def _raise_if_diverged(self, terms: EpochTerms, epoch: int, where: str) -> None:
         if not terms.culprits:
             return
         self.module.load_state_dict(self.last)
@@ -289,7 +289,7 @@ class Session:
         if self.checkpoint_dir is None or not self.fabric.is_global_zero:
             return
         content = {
-            "fingerprint": self._identity,
+            "fingerprint": self._fingerprint,
             "weights": self.last,
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
@@ -302,13 +302,13 @@ class Session:
             warnings.warn(
                 f"the checkpoint of epoch {len(self.history)} could not be written to {os.fspath(self.checkpoint_dir)} "
                 f"({error.strerror or error}): the training goes on, and a resumed one would begin from the checkpoint "
-                "before it. Make room, or stop and name another checkpoint_dir.",
+                "before it. Free some disk space, or stop and name another checkpoint_dir.",
                 stacklevel=2,
             )
 
-    def _take_up(self, content: dict[str, Any]) -> None:
+    def _resume_from(self, content: dict[str, Any]) -> None:
         assert self.checkpoint_dir is not None
-        refuse_mismatch(content["fingerprint"], self._identity, self.checkpoint_dir)
+        refuse_mismatch(content["fingerprint"], self._fingerprint, self.checkpoint_dir)
         history = History.from_dict({**content["history"], "device": self.history.device})
         if history.stopped == "finished" and len(history) < self.plan.max_epochs:
             history.stopped = None

@@ -1,7 +1,7 @@
 """The open-set experiment: what it declares, and how one seed of it is measured.
 
 Model selection: weights and the scales of rules see half of the validation knowns, the threshold
-of a wished acceptance rate the other half, the thresholds of macro-F1 all validation knowns and
+of a target acceptance rate the other half, the thresholds of macro-F1 all validation knowns and
 unknowns (for each number Q of unknown classes, and the mean of these). The test set selects nothing.
 """
 

@@ -29,7 +29,7 @@ def f1_figure(runs: Sequence[Run], titles: Mapping[str, str], lines: Mapping[str
     runs : sequence of dict
         Results of the seeds.
     titles : mapping of str to str
-        Names of methods for people.
+        Names of methods, as readers see them.
     lines : mapping of str to mapping
         Methods to draw, and how their lines look; empty: all of them, in looks of their own.
     emphasised : str
@@ -96,7 +96,7 @@ def maps_figure(maps: dict[str, Any], classes: Sequence[str], models: Mapping[st
     classes : sequence of str
         Names of the known classes.
     models : mapping of str to str
-        Names of models for people.
+        Names of models, as readers see them.
 
     Returns
     -------

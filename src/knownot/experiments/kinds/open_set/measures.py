@@ -95,7 +95,8 @@ def load_parts(protocol: str, at_most: Mapping[str, int], seed: int) -> Parts:
     )
     split = partition.split
     train, test = (
-        _at_most(data, at_most.get(part), seed) for part, data in (("train", partition.train), ("test", partition.test))
+        _sample_at_most(data, at_most.get(part), seed)
+        for part, data in (("train", partition.train), ("test", partition.test))
     )
     held = split.apply(partition.validation_known.labels)
     selection, calibration = halves(held)
@@ -114,7 +115,7 @@ def load_parts(protocol: str, at_most: Mapping[str, int], seed: int) -> Parts:
     )
 
 
-def _at_most(data: Dataset, n: int | None, seed: int) -> Dataset:
+def _sample_at_most(data: Dataset, n: int | None, seed: int) -> Dataset:
     if n is None or n >= len(data):
         return data
     return data.select(np.sort(np.random.default_rng([seed, 2]).permutation(len(data))[:n]))

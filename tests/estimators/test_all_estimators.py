@@ -1,4 +1,4 @@
-"""What all estimators share: one fit that counts whole or not at all, nested parameters, names that moved."""
+"""What all estimators share: a fit that counts whole or not at all, nested parameters, arguments that moved."""
 
 import inspect
 import signal
@@ -114,14 +114,14 @@ def test_fit_leaves_gradients_on_where_an_interrupt_left_them_off(blobs, monkeyp
     assert torch.is_grad_enabled()
 
 
-def test_refit_forgets_what_belonged_to_the_fit_before(blobs, tmp_path):
+def test_fit_forgets_what_belonged_to_the_fit_before(blobs, tmp_path):
     X, y, _ = blobs
     model = knownot.load(EmbeddingClassifier(random_state=0).fit(X, y).save(tmp_path / "m.safetensors"))
     assert model.saved_
     assert not hasattr(model.fit(X, y), "saved_")
 
 
-def test_nested_parameters_are_set_from_any_start(blobs):
+def test_set_params_sets_nested_parameters_from_any_start(blobs):
     X, y, _ = blobs
     model = GMVAEClassifier(**GMVAE).set_params(training__weight_decay=0.1, rule="weibull", rule__tail_size=7)
     assert isinstance(model.rule, Weibull)
@@ -149,7 +149,7 @@ def test_training_settings_are_checked_when_fitted(blobs):
         SoftmaxClassifier(training=TrainingSettings(warmup_epochs=2), **SMALL).fit(X, y)
 
 
-def test_arguments_that_moved_say_where():
+def test_estimators_say_where_arguments_have_moved():
     with pytest.raises(TypeError, match=r"'precision' of its own any more: give training=TrainingSettings\(precision"):
         GMVAEClassifier(precision="32-true")
     with pytest.raises(AttributeError, match=r"it is now knownot\.experiments\.open_gmvae\.PAPER_SETTINGS"):
@@ -157,11 +157,11 @@ def test_arguments_that_moved_say_where():
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_constructors_take_twenty_parameters_at_most(cls):
+def test_estimators_take_twenty_parameters_at_most(cls):
     assert len(inspect.signature(cls).parameters) <= 20
 
 
-def test_labels_are_found_by_value_in_any_order():
+def test_label_codes_look_labels_up_by_value():
     classes = np.array(["emu", "ant", "cat"])
     assert label_codes(np.array(["cat", "dog", "emu"]), classes).tolist() == [2, -1, 0]
     assert label_codes(np.array([3, 1, 7]), np.array([7, 3])).tolist() == [1, -1, 0]
@@ -170,7 +170,7 @@ def test_labels_are_found_by_value_in_any_order():
     assert label_codes(np.array([2**63], np.uint64), np.array([1, 2])).tolist() == [-1]
 
 
-def test_a_moved_model_takes_its_rule_along(blobs):
+def test_to_moves_the_rule_along(blobs):
     """Without a second device here: the rule is asked to follow the evidence, and moves all that it holds."""
     X, y, _ = blobs
     for name in catalogue.RULES:
@@ -194,7 +194,7 @@ def test_a_moved_model_takes_its_rule_along(blobs):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.7, -1])
 @pytest.mark.parametrize("cls", [EmbeddingClassifier, GaussianMixtureDensity, GaussianMixtureClusterer])
-def test_a_share_to_hold_out_must_be_one(blobs, cls, fraction):
+def test_fit_refuses_a_validation_fraction_out_of_range(blobs, cls, fraction):
     X, y, _ = blobs
     with pytest.raises(ValueError, match=r"validation_fraction=.* does not work: give a share above 0"):
         cls(validation_fraction=fraction).fit(X, y)
@@ -248,7 +248,7 @@ SHORT = {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2}
     ],
     ids=lambda estimator: type(estimator).__name__ + ("" if getattr(estimator, "accept", 1) else " closed"),
 )
-def test_check_estimator_passes(estimator):
+def test_estimators_pass_check_estimator(estimator):
     torch.set_num_threads(1)
     results = check_estimator(estimator, expected_failed_checks=expected_failures(estimator), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 40
