@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,7 @@ def whole_file(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -
             yield file
         return
     target = Path(os.path.realpath(given))
-    part = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    part = target.with_name(f".{target.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.part")
     try:
         try:
             with part.open(mode.replace("w", "x"), **options) as file:

@@ -15,7 +15,6 @@ from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 from rich.theme import Theme
 
@@ -84,8 +83,9 @@ class Terminal:
             self.say(f"{what} ...")
             yield self._lines(what)
         else:
-            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), _Bar(bar_width=30), _Count())
-            with Progress(*columns, console=self.err, transient=True) as progress:
+            from knownot.cli.progress import bar_of_steps
+
+            with bar_of_steps(self.err) as progress:
                 task = progress.add_task(f"{what} ...", total=None)
                 yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -114,27 +114,6 @@ class Terminal:
             return
         for part in shown:
             self.out.print(part)
-
-
-class _Bar(BarColumn):
-    """A bar, as soon as steps are counted."""
-
-    def render(self, task: Task) -> Any:
-        return Text("") if task.total is None else super().render(task)
-
-
-class _Count(ProgressColumn):
-    """Steps done and in all, and the time left."""
-
-    def render(self, task: Task) -> Text:
-        if task.total is None:
-            return Text("")
-        left = task.time_remaining
-        minutes, seconds = divmod(round(left or 0), 60)
-        return Text.assemble(
-            f"{task.completed:,.0f} of {task.total:,.0f}",
-            ("" if left is None else f"  {minutes}:{seconds:02d} left", "aside"),
-        )
 
 
 def plain(value: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -89,17 +90,13 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         choose_accelerator(self.accelerator)
         size = self._batch_size(n_samples)
         epochs = int(np.clip(round(_TARGET_STEPS * size / n_samples), 10, 100))
-        precision = "32-true" if settings.precision == "auto" and self._is_small() else settings.precision
-        return (
-            TrainingSettings(**settings.get_params())
-            .set_params(precision=precision)
-            .plan(
-                max_epochs=epochs if self.max_epochs is None else self.max_epochs,
-                learning_rate=self.learning_rate,
-                seed=seed,
-                accelerator=self.accelerator,
-            )
+        plan = settings.plan(
+            max_epochs=epochs if self.max_epochs is None else self.max_epochs,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            accelerator=self.accelerator,
         )
+        return replace(plan, precision="32-true") if plan.precision == "auto" and self._is_small() else plan
 
     def _training_settings(self) -> TrainingSettings:
         if self.training is None:
@@ -156,7 +153,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
             x = self.scaling_.apply(training[0][:_N_START_SAMPLES])
             start_from(x.float() / 255.0 if x.dtype == torch.uint8 else x, seed)
         settings = self._training_settings()
-        folder = None if settings.checkpoint_dir is None else os.path.join(settings.checkpoint_dir, subfolder)  # noqa: PTH118
+        folder = None if settings.checkpoint_dir is None else Path(settings.checkpoint_dir) / subfolder
         history = train(
             module,
             batches(training, True),
