@@ -23,6 +23,8 @@ RACES = {
     "startup": ["startup.py"],
     "oscr": ["oscr.py"],
     "weibull": ["weibull.py"],
+    "photos": ["photos.py"],
+    "damage": ["damage.py"],
 }
 
 
