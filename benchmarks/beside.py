@@ -1,57 +1,58 @@
 """Training, scoring and start-up of this checkout beside another one, in turns.
 
     git worktree add ../before COMMIT
-    python benchmarks/beside.py ../before [--rounds 7] [--json] [--threads 1]
+    python benchmarks/beside.py ../before [--rounds 25] [--json] [--threads 1]
 
-Every round runs each race once in each checkout, each in a fresh interpreter, so that a machine that grows
-slower or busier does so for both; printed is the speed of this checkout against the other: the median over
-the rounds, and the quartiles.
+For each race there is a process for each checkout; they work in turns, a second or less at a time, so that a
+machine that grows slower or busier does so for both. Start-up takes a fresh interpreter each time. Printed is
+the speed of this checkout against the other: the median of the ratios over the rounds, and the quartiles.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
 
-TRAINING = """
-import statistics, sys, torch, numpy as np, knownot
+WORKER = """
+import sys, time, torch, warnings, numpy as np, knownot
+warnings.simplefilter("ignore")
 torch.set_num_threads(int(sys.argv[1]))
 rng = np.random.default_rng(0)
-{data}
+{code}
+unit()
+for _ in sys.stdin:
+    print(unit(), flush=True)
+"""
+TRAINING = """
 y = np.arange(len(X)) % 6
-model = knownot.GMVAEClassifier(max_epochs={epochs}, batch_size=128, accept=None, random_state=0).fit(X, y)
-print(statistics.median(record["seconds"] for record in model.history_.records[1:]))
+def unit():
+    model = knownot.GMVAEClassifier(max_epochs=3, batch_size=128, accept=None, random_state=0).fit(X, y)
+    return min(record["seconds"] for record in model.history_)
 """
 SCORING = """
-import sys, time, torch, numpy as np, knownot
-torch.set_num_threads(int(sys.argv[1]))
-rng = np.random.default_rng(0)
-centres = rng.normal(size=(10, 128)).astype(np.float32)
-y = np.arange(20_000) % 10
-X = centres[y] + rng.normal(size=(len(y), 128)).astype(np.float32)
-model = knownot.GMVAEClassifier(random_state=0, max_epochs=1).fit(X, y)
-rows = rng.standard_normal((50_000, 128), dtype=np.float32)
-model.score_samples(rows[:2048])
-start = time.perf_counter()
-model.score_samples(rows)
-print(time.perf_counter() - start)
+X = rng.normal(size=(12_000, 128)).astype(np.float32)
+model = knownot.GMVAEClassifier(random_state=0, max_epochs=1).fit(X, np.arange(len(X)) % 10)
+rows = rng.standard_normal((10_000, 128), dtype=np.float32)
+def unit():
+    start = time.perf_counter()
+    model.score_samples(rows)
+    return time.perf_counter() - start
 """
 RACES = {
-    "training step, convolutions": TRAINING.format(
-        data="X = rng.integers(0, 256, (1_920, 28, 28), dtype=np.uint8)", epochs=5
-    ),
-    "training step, table": TRAINING.format(data="X = rng.normal(size=(19_200, 64)).astype(np.float32)", epochs=5),
+    "training step, convolutions": "X = rng.integers(0, 256, (960, 28, 28), dtype=np.uint8)" + TRAINING,
+    "training step, table": "X = rng.normal(size=(6_400, 64)).astype(np.float32)" + TRAINING,
     "scoring": SCORING,
 }
-STARTS_A_ROUND = 4
 STARTS = {
     "import knownot": ["-c", "import knownot"],
     "knownot --help": ["-m", "knownot", "--help"],
@@ -59,31 +60,69 @@ STARTS = {
 }
 
 
-def run(checkout: Path, arguments: list[str]) -> tuple[float, str]:
-    """Seconds of an interpreter with the package of a checkout, and what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+def environment(checkout: Path) -> dict[str, str]:
+    """That of an interpreter with the package of a checkout."""
+    return {**os.environ, "PYTHONPATH": str(checkout / "src")}
+
+
+class Worker:
+    """A process that works with the package of a checkout when it is asked to, and says how long it took."""
+
+    def __init__(self, checkout: Path, code: str, threads: int) -> None:
+        command = [sys.executable, "-c", WORKER.format(code=code), str(threads)]
+        self.process = subprocess.Popen(
+            command,
+            env=environment(checkout),
+            cwd=checkout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self) -> float:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Let the process end."""
+        self.process.communicate()
+
+
+def start_up(checkout: Path, arguments: list[str]) -> float:
+    """Seconds of a fresh interpreter."""
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=checkout, capture_output=True, text=True, check=True
+    subprocess.run(
+        [sys.executable, *arguments], env=environment(checkout), cwd=checkout, capture_output=True, check=True
     )
-    return time.perf_counter() - start, done.stdout
+    return time.perf_counter() - start
+
+
+def in_turns(racers: dict[Path, Callable[[], float]], rounds: int) -> dict[Path, list[float]]:
+    """Times of both racers; which of them is first changes from round to round."""
+    times: dict[Path, list[float]] = {checkout: [] for checkout in racers}
+    for number in range(rounds):
+        for checkout in list(racers)[:: 1 if number % 2 else -1]:
+            times[checkout].append(racers[checkout]())
+    return times
 
 
 def race(other: Path, rounds: int, threads: int) -> dict[str, dict[str, float]]:
     """Speed of this checkout against the other, by race."""
-    times: dict[str, dict[Path, list[float]]] = {
-        name: {checkout: [] for checkout in (other, HERE)} for name in (*RACES, *STARTS)
-    }
-    for number in range(rounds + 1):
-        # Which checkout goes first changes from round to round; the first round only warms up.
-        for checkout in (other, HERE) if number % 2 else (HERE, other):
-            for name, code in RACES.items():
-                seconds = float(run(checkout, ["-W", "ignore", "-c", code, str(threads)])[1])
-                times[name][checkout] += [seconds] * (number > 0)
-            for name, arguments in STARTS.items():
-                # Short as they are, the fastest of a few says more than one.
-                seconds = min(run(checkout, arguments)[0] for _ in range(STARTS_A_ROUND))
-                times[name][checkout] += [seconds] * (number > 0)
+    times: dict[str, dict[Path, list[float]]] = {}
+    for name, code in RACES.items():
+        workers = {checkout: Worker(checkout, code, threads) for checkout in (other, HERE)}
+        times[name] = in_turns(dict(workers), rounds)
+        for worker in workers.values():
+            worker.end()
+    for name, arguments in STARTS.items():
+        starts: dict[Path, Callable[[], float]] = {
+            checkout: functools.partial(start_up, checkout, arguments) for checkout in (other, HERE)
+        }
+        times[name] = in_turns(starts, rounds)
     found = {}
     for name, by_checkout in times.items():
         ratios = [a / b for a, b in zip(by_checkout[other], by_checkout[HERE], strict=True)]
@@ -102,7 +141,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="another checkout")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

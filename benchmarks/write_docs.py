@@ -83,7 +83,55 @@ def weibull(found: dict[str, Any]) -> str:
     )
 
 
-RACES = {"training_step": training_step, "scoring": scoring, "startup": startup, "oscr": oscr, "weibull": weibull}
+def photos(found: dict[str, Any]) -> str:
+    result = found["result"]
+    return "".join(
+        row(
+            f"{result['photos']} photos of {size}, `{step}`",
+            f"{value['seconds']:.1f} s, peak memory {value['peak_mib']:.0f} MiB, imports included",
+            found,
+        )
+        for size, steps in result["sizes"].items()
+        for step, value in steps.items()
+    )
+
+
+def damage(found: dict[str, Any]) -> str:
+    """What is no race, but measured with them."""
+    result = found["result"]
+    lines = "".join(
+        row(f"single bits flipped in a {name}", f"{counts['refused']} of {counts['flips']} refused", found)
+        for name, counts in result.items()
+        if "flips" in counts
+    )
+    loads = result["model overwritten while loaded"]
+    text = f"{loads['whole']} of {loads['loads']} loads whole"
+    lines += row(f"model loaded while another process saves over it {loads['overwrites']:,} times", text, found)
+    for name in ("refit without a network", "refit with a network"):
+        counts = result[name]
+        text = f"{counts['old model intact']} of {counts['broken off']} times the old model intact"
+        lines += row(f"{name}, broken off by Ctrl-C", text, found)
+    return lines
+
+
+def beside(found: dict[str, Any]) -> str:
+    result, lines = found["result"], ""
+    for name, value in result["races"].items():
+        text = f"{value['speed_against_other']:.2f} (quartiles {value['quartile_1']:.2f} … {value['quartile_3']:.2f})"
+        lines += row(f"{name}, beside commit {result['commits']['other'][:9]}", f"{text} of its speed", found)
+    return lines
+
+
+RACES = {
+    "training_step": training_step,
+    "scoring": scoring,
+    "startup": startup,
+    "beside": beside,
+    "oscr": oscr,
+    "weibull": weibull,
+    "photos": photos,
+    "damage": damage,
+}
 
 
 def main() -> None:
