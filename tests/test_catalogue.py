@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+import knownot
 from knownot import catalogue
 
 
 def test_catalogue_names_what_there_is():
     for name, address in {**catalogue.ESTIMATORS, **catalogue.PUBLIC}.items():
-        assert catalogue.resolve(address).__name__ == name
+        found = catalogue.resolve(address)
+        assert found == knownot.__version__ if name == "__version__" else found.__name__ == name
     for name, address in catalogue.RULES.items():
         assert catalogue.resolve(address).name == name
     assert set(catalogue.METHODS.values()) == set(catalogue.ESTIMATORS)

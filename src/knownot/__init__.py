@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from knownot.catalogue import PUBLIC, resolve
-from knownot.version import __version__
 
 if TYPE_CHECKING:
     from knownot.estimators import (
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         load,
     )
     from knownot.training import TrainingSettings
+    from knownot.version import __version__
 
 __all__ = [
     "CROSRClassifier",

@@ -49,6 +49,7 @@ PUBLIC = {
     **ESTIMATORS,
     "TrainingSettings": "knownot.training:TrainingSettings",
     "load": "knownot.estimators:load",
+    "__version__": "knownot.version:__version__",
 }
 
 
