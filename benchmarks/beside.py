@@ -1,7 +1,7 @@
 """Training, scoring and start-up of this checkout beside another one, in turns.
 
     git worktree add ../before COMMIT
-    python benchmarks/beside.py ../before [--rounds 25] [--json] [--threads 1]
+    python benchmarks/beside.py ../before [--rounds 10] [--json] [--threads 1]
 
 For each race there is a process for each checkout; they work in turns, a second or less at a time, so that a
 machine that grows slower or busier does so for both. Start-up takes a fresh interpreter each time. Printed is
@@ -141,7 +141,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="another checkout")
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
