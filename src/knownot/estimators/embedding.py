@@ -18,8 +18,10 @@ class EmbeddingClassifier(RejectingClassifier):
 
     Parameters
     ----------
-    rule : {"neighbours", "nc-d", "nc-u", "weibull"} or Rule
-        How standardised rows become class and knownness.
+    rule : {"auto", "neighbours", "cosine", "whitened", "local", "residual", "mahalanobis", \
+            "relative-mahalanobis", "gaussian", "mixture", "linear", "forest", "nc-d", "nc-u", "weibull"} or Rule
+        How rows become class and knownness. "auto", the default, weighs a dozen kinds of evidence by hiding known
+        classes (:class:`knownot.rules.WeightedEvidence`); the others are one of them alone, on standardised columns.
     accept, validation_fraction, random_state
         As in :class:`GMVAEClassifier`.
 
@@ -37,11 +39,11 @@ class EmbeddingClassifier(RejectingClassifier):
     True
     """
 
-    _evidence_names: Collection[str] = ()
+    _evidence_names: Collection[str] = ("own scale",)
 
     def __init__(
         self,
-        rule: str | Rule = "neighbours",
+        rule: str | Rule = "auto",
         *,
         accept: float | None = 0.95,
         validation_fraction: float = 0.2,
@@ -58,4 +60,7 @@ class EmbeddingClassifier(RejectingClassifier):
         self._check_evidence()
 
     def _evidence_chunks(self, samples: Samples, names: Collection[str] | None) -> Iterator[Chunk]:
-        return (({"embedding": x}, n) for x, n in chunks(samples, self.scaling_, torch.device("cpu")))
+        # Columns as wide as they are, but for one unit for all: what standardising takes from principal components.
+        own = None if names is not None and "own scale" not in names else self.scaling_.relative_widths()
+        for x, n in chunks(samples, self.scaling_, torch.device("cpu")):
+            yield ({"embedding": x} if own is None else {"embedding": x, "own scale": x * own}), n

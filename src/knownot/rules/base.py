@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
@@ -150,19 +151,35 @@ class Rule(BaseEstimator, ABC):
         random label: without it, samples that are all classified correctly would drive it to 0. It changes
         no decision.
         """
-        logits = self.evaluate(z, evidence).logits.double()
-        smoothing = 1.0 / (len(y) + 1)
-
-        def cross_entropy(log_temperature: float) -> float:
-            scaled = logits / float(torch.tensor(log_temperature).exp())
-            return float(torch.nn.functional.cross_entropy(scaled, y, label_smoothing=smoothing))
-
-        if logits.shape[1] > 1 and len(y):
-            found = minimize_scalar(cross_entropy, bounds=(-5.0, 7.0), method="bounded")
-            self.temperature = float(torch.tensor(found.x).exp())
+        self.temperature = best_temperature(self.evaluate(z, evidence).logits, y)
         return self
 
     def _require_evidence(self, evidence: Evidence | None) -> Evidence:
         evidence = evidence or {}
         self.check_evidence(list(evidence))
         return evidence
+
+
+def best_temperature(logits: Tensor, y: Tensor) -> float:
+    """What to divide logits by for the least cross-entropy, with a smoothing worth one sample of a random label.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (N, C)
+    y : Tensor, shape (N,), int64
+
+    Returns
+    -------
+    float
+        1 where there is nothing to choose by.
+    """
+    logits = logits.double()
+    smoothing = 1.0 / (len(y) + 1)
+
+    def cross_entropy(log_temperature: float) -> float:
+        scaled = logits / math.exp(log_temperature)
+        return float(torch.nn.functional.cross_entropy(scaled, y, label_smoothing=smoothing))
+
+    if logits.shape[1] < 2 or not len(y):
+        return 1.0
+    return math.exp(minimize_scalar(cross_entropy, bounds=(-5.0, 7.0), method="bounded").x)
