@@ -2,15 +2,17 @@
 
 from knownot.rules.base import Rule, Verdict
 from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
+from knownot.rules.class_threshold import ClassConformalThreshold
 from knownot.rules.combined import CombinedEvidence, Surprise
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.neighbours import Neighbours, nearest
 from knownot.rules.registry import make_rule
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
-from knownot.rules.threshold import ConformalThreshold, f1_threshold, quantile_threshold
+from knownot.rules.threshold import ConformalThreshold, discoveries, f1_threshold, quantile_threshold
 from knownot.rules.weibull import OpenMax, Weibull
 
 __all__ = [
+    "ClassConformalThreshold",
     "CombinedEvidence",
     "ConformalThreshold",
     "Energy",
@@ -25,6 +27,7 @@ __all__ = [
     "Surprise",
     "Verdict",
     "Weibull",
+    "discoveries",
     "f1_threshold",
     "make_rule",
     "nearest",
