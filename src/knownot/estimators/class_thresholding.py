@@ -53,13 +53,12 @@ class ClassThresholded(Labelled, Thresholded):
         if per_class and codes is not None and accept is not None:
             of_classes = ClassConformalThreshold(accept).fit(scores, *codes, n_classes=len(self.classes_))
             self._warn_of_pooled(of_classes)
-        return self._store_threshold(threshold, None if accept is None else float(accept), of_classes)
+        return self._store_threshold(threshold, None if accept is None else float(accept), class_threshold_=of_classes)
 
-    def _store_threshold(
-        self, threshold: ConformalThreshold, accept: float | None, of_classes: ClassConformalThreshold | None = None
-    ) -> Self:
+    def _store_threshold(self, threshold: ConformalThreshold, accept: float | None, **more: Any) -> Self:
+        of_classes = more.setdefault("class_threshold_", None)
         offsets = None if of_classes is None else of_classes.offsets_
-        return super()._store_threshold(threshold, accept, class_threshold_=of_classes, class_offsets_=offsets)
+        return super()._store_threshold(threshold, accept, class_offsets_=offsets, **more)
 
     def _warn_of_pooled(self, threshold: ClassConformalThreshold) -> None:
         small = np.flatnonzero(threshold.pooled_)
@@ -97,6 +96,8 @@ class ClassThresholded(Labelled, Thresholded):
         # Files of before there were thresholds of classes hold none.
         if "threshold.class_offsets" not in saved.tensors:
             return
-        columns: list[Any] = [saved.tensors[f"threshold.{name}"].numpy() for name in ("scores", "true", "predicted")]
-        found = ClassConformalThreshold(saved.facts["accept"]).fit(*columns, n_classes=len(self.classes_))
-        self._store_threshold(self.threshold_, self.accept_, found)
+        scores, true, predicted = (
+            saved.tensors[f"threshold.{name}"].numpy() for name in ("scores", "true", "predicted")
+        )
+        found = ClassConformalThreshold(saved.facts["accept"]).fit(scores, true, predicted, len(self.classes_))
+        self._store_threshold(self.threshold_, self.accept_, class_threshold_=found)

@@ -108,7 +108,7 @@ def folds(codes: NDArray[np.int64], n_folds: int, random: np.random.RandomState)
     Examples
     --------
     >>> [fold.tolist() for fold in folds(np.array([0, 0, 1, 1]), 2, np.random.RandomState(0))]
-    [[1, 3], [0, 2]]
+    [[1, 2], [0, 3]]
     """
     shuffled = random.permutation(len(codes))
     # In order of class, samples of one class go to one fold after the other.

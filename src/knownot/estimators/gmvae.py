@@ -98,9 +98,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
     n_subclusters_ : list of int
         Subclusters of each class.
     offset_ : float
-        Threshold on the knownness, by ``threshold_``.
-    class_offsets_ : ndarray, shape (C,), or None
-        Thresholds of the classes after ``calibrate(X, y, per_class=True)``.
+        Threshold on the knownness, by ``threshold_``; ``class_offsets_``: those of each class, if any.
     module_, rule_, history_, n_features_in_, feature_names_in_
 
     References

@@ -229,10 +229,14 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
         float
         """
         samples = self._read(X)
-        codes = label_codes(check_labels(y, len(samples)), self.classes_)
+        labels = check_labels(y, len(samples))
+        if (labels.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
+            kinds = ["strings" if array.dtype.kind == "U" else "numbers" for array in (labels, self.classes_)]
+            raise ValueError(f"y holds {kinds[0]}, but {kinds[1]} were learned: give labels of the same kind.")
+        codes = label_codes(labels, self.classes_)
         classes, scores = self._classes_and_knownness(samples)
         answers = np.where(scores >= self._offsets(classes), classes, -1) if rejects(self) else classes
-        return float(np.average(answers == codes, weights=sample_weight))
+        return float(np.average(answers == codes, weights=None if sample_weight is None else np.asarray(sample_weight)))
 
     @available_if(rejects)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
