@@ -7,7 +7,7 @@ from sklearn.datasets import load_iris, load_wine, make_blobs
 
 import knownot
 from knownot import EmbeddingClassifier
-from knownot.estimators.cross import folds
+from knownot.estimators.cross import _split_within, folds
 from knownot.rules import NearestCentroid, Neighbours, make_rule
 
 
@@ -108,6 +108,16 @@ def test_a_rule_that_calibrates_gets_held_out_samples_in_every_fit(counts):
     model = EmbeddingClassifier(Scaled(), accept=None, calibration="cross", random_state=0).fit(X, y)
     assert 0 < model.rule_.held_ < max(len(y), 5)
     assert len(model.threshold_.scores_) == len(y)
+
+
+def test_a_split_within_a_fold_keeps_every_class_to_learn_from():
+    y = np.r_[np.zeros(30, int), np.arange(1, 21)]
+    for seed in range(20):
+        training, selection = _split_within((y[:, None] + 0.0, y), 0.5, seed)
+        assert set(training[1].tolist()) == set(range(21))
+        assert len(training[1]) + len(selection[1]) == 50
+        assert set(selection[1].tolist()) == {0}
+        np.testing.assert_array_equal(training[0][:, 0], training[1])
 
 
 def test_smallest_data_and_odd_settings(wine):

@@ -32,8 +32,8 @@ class CrossCalibrated(RejectingClassifier):
     There is no guarantee for all cases. Cross-conformal prediction (Vovk 2015) and CV+ (Barber et al. 2021) keep all
     five fits and score a new sample with each of them, which gives at least 1 - 2α in theory, about 1 - α in
     practice, and five times the cost of a prediction. Here one fit, on all samples, scores a new sample. About
-    1 - α then holds where a fit does not change much with a fifth of the samples; in tables of a few dozen rows and
-    more the acceptance was measured to be the target or a little above it.
+    1 - α then holds where a fit does not change much with a fifth of the samples; on tables of 80 rows and more the
+    acceptance was measured to be the target or a little above it (``docs/thresholds.md``).
     """
 
     calibration: str
