@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import torch
 
+from knownot.estimators.cross import CrossCalibrated
 from knownot.estimators.inputs import Samples, chunks
 from knownot.estimators.judging import Chunk, Part
-from knownot.estimators.rejection import RejectingClassifier
 from knownot.rules import Rule
 
 
-class EmbeddingClassifier(RejectingClassifier):
+class EmbeddingClassifier(CrossCalibrated):
     """Open-set classifier for tables, and for embeddings from any model: a rule on the columns themselves.
 
     Parameters
@@ -24,10 +24,17 @@ class EmbeddingClassifier(RejectingClassifier):
         classes (:class:`knownot.rules.WeightedEvidence`); the others are one of them alone, on standardised columns.
     accept, validation_fraction, random_state
         As in :class:`GMVAEClassifier`.
+    calibration : {"auto", "split", "cross"}
+        What sets the threshold: half of the samples held out, which guarantees ``accept``, or by cross-fitting all
+        of them, which then also learn; see :class:`knownot.estimators.cross.CrossCalibrated`. "auto": "cross" where
+        a split would leave less than 200, as in tables below 2,000 rows, and no validation samples are given.
+    per_class : bool
+        A threshold for each class, so that at least ``accept`` of the new samples of *each* are accepted, and more
+        of the unknown; see :class:`knownot.rules.ClassConformalThreshold`.
 
     Attributes
     ----------
-    classes_, input_shape_, rule_, offset_, threshold_, n_features_in_, feature_names_in_
+    classes_, input_shape_, rule_, offset_, threshold_, class_offsets_, n_features_in_, feature_names_in_
         As in :class:`GMVAEClassifier`.
 
     Examples
@@ -47,11 +54,15 @@ class EmbeddingClassifier(RejectingClassifier):
         *,
         accept: float | None = 0.95,
         validation_fraction: float = 0.2,
+        calibration: str = "auto",
+        per_class: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.rule = rule
         self.accept = accept
         self.validation_fraction = validation_fraction
+        self.calibration = calibration
+        self.per_class = per_class
         self.random_state = random_state
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:

@@ -10,16 +10,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
-from knownot.data import check_labels
+from knownot.data import check_labels, label_codes
 from knownot.estimators.base import all_or_nothing
+from knownot.estimators.class_thresholding import ClassThresholded
 from knownot.estimators.inputs import Samples, Scaling, halves, hold_out
 from knownot.estimators.judging import Part, RuleBased
-from knownot.estimators.thresholding import Thresholded, rejects
+from knownot.estimators.thresholding import rejects
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule
 
 
-class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
+class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
     """What a classifier that answers "none of these" can do, wherever its evidence comes from.
 
     Evidence, named tensors with one row a sample, comes from a network (:class:`NeuralEstimator`) or from the
@@ -66,12 +68,22 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         codes = self._learn_labels(check_labels(y, len(samples)))
         self._refuse_settings()
         random = check_random_state(self.random_state)
+        self._fit_and_calibrate(samples, codes, validation, random)
+
+    def _fit_and_calibrate(
+        self,
+        samples: Samples,
+        codes: NDArray[np.int64],
+        validation: tuple[Any, ArrayLike] | None,
+        random: np.random.RandomState,
+    ) -> None:
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
         seed = int(random.randint(2**31 - 1))
         self.scaling_ = Scaling.fit(training[0])
         self._learn(training, selection, seed)
         self._fit_rule(training, selection, seed)
-        self._set_threshold(self._scores(calibration[0]), self.accept)
+        predicted, scores = self._classes_and_knownness(calibration[0])
+        self._set_threshold(scores, self.accept, codes=(calibration[1], predicted))
 
     def _refuse_settings(self) -> None:
         """What would only show after training, before it."""
@@ -103,6 +115,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         accept: float | None = None,
         X_unknown: Any = None,
         method: str = "conformal",
+        per_class: bool | None = None,
     ) -> Self:
         """Set the threshold again, from samples that were not used in ``fit``.
 
@@ -111,7 +124,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         X : array-like
             Samples of known classes, seen by nothing so far.
         y : array-like, optional
-            Their labels; needed with ``X_unknown`` only.
+            Their labels; needed with ``X_unknown`` and ``per_class``.
         accept : float, optional
             Target acceptance rate of known samples; default is the estimator's own.
         X_unknown : array-like, optional
@@ -120,32 +133,40 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         method : {"conformal", "quantile"}
             Split-conformal, which accepts at least ``accept`` of new known samples on average over
             calibrations, or the plain quantile.
+        per_class : bool, optional
+            A threshold for each predicted class, so that at least ``accept`` of the new samples of each class are
+            accepted; see :class:`knownot.rules.ClassConformalThreshold`. Default: what the estimator was made with,
+            where it has such a parameter, else False.
 
         Returns
         -------
         self
         """
-        if X_unknown is None:
-            return super().calibrate(X, accept=accept, method=method)
         samples = self._read(X)
+        per_class = getattr(self, "per_class", False) if per_class is None else per_class
+        if per_class and (y is None or X_unknown is not None or method != "conformal"):
+            raise ValueError(
+                "per_class=True needs the labels y of X, and goes with neither X_unknown nor another method than "
+                "'conformal': give calibrate(X, y, per_class=True), or say per_class=False."
+            )
         classes, scores = self._classes_and_knownness(samples)
+        accept = self.accept if accept is None else accept
+        if X_unknown is None and not per_class:
+            return self._set_threshold(scores, accept, method)
         codes = self._encode_labels(check_labels(y, len(samples)), "y")
+        if X_unknown is None:
+            return self._set_threshold(scores, accept, method, codes=(codes, classes), per_class=True)
         taken_for, unknown = self._classes_and_knownness(self._read(X_unknown))
         self._refuse_unknown_as_class()
         threshold = ConformalThreshold(1.0).fit(scores)
         threshold.offset_ = f1_threshold(scores, codes, classes, unknown, taken_for)
         return self._store_threshold(threshold, None)
 
-    def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
-        if accept is not None:
-            self._refuse_unknown_as_class()
-        return super()._set_threshold(scores, accept, method)
-
     # Predicting
 
     def _predicted_labels(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
         """Labels of class indices, or that of the unknown below the threshold."""
-        return self._decode_labels(classes, ~(scores >= self.offset_) if rejects(self) else None)
+        return self._decode_labels(classes, ~(scores >= self._offsets(classes)) if rejects(self) else None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
@@ -189,6 +210,51 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         samples = self._read(X)
         return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v, _ in self._judge_in_chunks(samples)])
 
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy with the unknown as one more class: the share of samples that :meth:`predict` answers rightly.
+
+        A sample whose label was not in ``fit``, -1 and "unknown" included, is answered rightly by a rejection,
+        whatever its label is; a known one by its own class alone, so that a rejection counts as a mistake. At
+        accept=0.95, samples of known classes thus score about 0.95 at most.
+
+        Parameters
+        ----------
+        X : array-like
+        y : array-like, shape (N,)
+            True labels.
+        sample_weight : array-like, shape (N,), optional
+
+        Returns
+        -------
+        float
+        """
+        samples = self._read(X)
+        labels = check_labels(y, len(samples))
+        if (labels.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
+            kinds = ["strings" if array.dtype.kind == "U" else "numbers" for array in (labels, self.classes_)]
+            raise ValueError(f"y holds {kinds[0]}, but {kinds[1]} were learned: give labels of the same kind.")
+        codes = label_codes(labels, self.classes_)
+        classes, scores = self._classes_and_knownness(samples)
+        answers = np.where(scores >= self._offsets(classes), classes, -1) if rejects(self) else classes
+        return float(np.average(answers == codes, weights=None if sample_weight is None else np.asarray(sample_weight)))
+
+    @available_if(rejects)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Score less the threshold, that of the predicted class where each has its own; below 0 is unknown.
+
+        With ``accept=None`` there is no threshold and no such method.
+        """
+        classes, scores = self._classes_and_knownness(self._read(X))
+        return scores - self._offsets(classes)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Conformal p-value of "this sample is known", in (0, 1], shape (N,).
+
+        It is the share of calibration samples that score at most as high, this one counted in; where each class has
+        a threshold of its own, the largest of those of the classes.
+        """
+        return self._p_values(*self._classes_and_knownness(self._read(X)))
+
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Knownness of each sample, shape (N,); higher means more known."""
         return self._scores(self._read(X))
@@ -215,7 +281,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         return {
             "class": self._predicted_labels(classes, scores),
             "knownness": scores,
-            "p_value": self.threshold_.p_values(scores),
+            "p_value": self._p_values(classes, scores),
             "nearest_class": self._decode_labels(classes),
             **own,
         }

@@ -2,6 +2,7 @@
 
 from knownot.rules.base import Rule, Verdict
 from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
+from knownot.rules.class_threshold import ClassConformalThreshold
 from knownot.rules.classifiers import Forest, Linear
 from knownot.rules.combined import CombinedEvidence
 from knownot.rules.gaussian import ClassGaussian, ClassMixture, Mahalanobis, RelativeMahalanobis
@@ -11,12 +12,13 @@ from knownot.rules.neighbours import CosineNeighbours, Neighbours, WhitenedCosin
 from knownot.rules.registry import make_rule
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
 from knownot.rules.surprise import Surprise
-from knownot.rules.threshold import ConformalThreshold, f1_threshold, quantile_threshold
+from knownot.rules.threshold import ConformalThreshold, discoveries, f1_threshold, quantile_threshold
 from knownot.rules.weibull import OpenMax, Weibull
 from knownot.rules.weighing import Forecast
 from knownot.rules.weighted import WeightedEvidence
 
 __all__ = [
+    "ClassConformalThreshold",
     "ClassGaussian",
     "ClassMixture",
     "CombinedEvidence",
@@ -44,6 +46,7 @@ __all__ = [
     "WeightedEvidence",
     "WhitenedCosineNeighbours",
     "WhitenedNeighbours",
+    "discoveries",
     "f1_threshold",
     "make_rule",
     "nearest",

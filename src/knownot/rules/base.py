@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from scipy.optimize import minimize_scalar
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
 Evidence = Mapping[str, Tensor]
@@ -48,6 +48,9 @@ class Rule(BaseEstimator, ABC):
         Evidence that it takes in where the module supplies it.
     learns_from : tuple of str
         Evidence on training samples that :meth:`fit` takes in where the module supplies it.
+    calibrates_on_held_out : bool
+        Whether :meth:`calibrate` learns more than the temperature, so that it needs samples that :meth:`fit` did not
+        see. A class with a ``calibrate`` of its own counts as one unless it says False.
     temperature : float
         Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
     """
@@ -56,7 +59,13 @@ class Rule(BaseEstimator, ABC):
     uses: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     learns_from: tuple[str, ...] = ()
+    calibrates_on_held_out: ClassVar[bool] = False
     temperature: float = 1.0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "calibrate" in vars(cls) and "calibrates_on_held_out" not in vars(cls):
+            cls.calibrates_on_held_out = True
 
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse classes, or parameters, that the rule cannot work with, before anything is trained.
@@ -108,6 +117,10 @@ class Rule(BaseEstimator, ABC):
             What :attr:`learns_from` names, as far as the model provides it.
         """
 
+    def fit_again(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
+        """A copy fitted to other samples of the same classes, which keeps what this rule has chosen, if anything."""
+        return clone(self).fit(z, y, evidence)
+
     @abstractmethod
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         """Logits and knownness of every sample.
@@ -144,14 +157,23 @@ class Rule(BaseEstimator, ABC):
         return torch.softmax(verdict.logits.double() / self.temperature, -1)
 
     def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
-        """Fit what needs held-out known samples: here the temperature of the probabilities.
+        """Fit what needs held-out known samples: here the temperature of the probabilities."""
+        return self.fit_temperature(self.evaluate(z, evidence).logits, y)
+
+    def fit_temperature(self, logits: Tensor, y: Tensor) -> Rule:
+        """Fit the temperature to the logits of held-out known samples.
 
         The temperature is the one of least cross-entropy on these samples (Guo et al. 2017,
         "On calibration of modern neural networks"), with label smoothing worth one sample of a
         random label: without it, samples that are all classified correctly would drive it to 0. It changes
         no decision.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (N, C)
+        y : Tensor, shape (N,), int64
         """
-        self.temperature = best_temperature(self.evaluate(z, evidence).logits, y)
+        self.temperature = best_temperature(logits, y)
         return self
 
     def _require_evidence(self, evidence: Evidence | None) -> Evidence:

@@ -45,6 +45,7 @@ class CombinedEvidence(Rule):
     name = "evidence"
     uses = ("class log-density", "deviance")
     may_use = ("relative error", "smooth error")
+    calibrates_on_held_out = True
 
     def __init__(self, k: int = 5, max_references: int = 10_000, random_state: int = 0) -> None:
         self.k = k

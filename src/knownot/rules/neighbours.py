@@ -53,7 +53,8 @@ def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> t
     for start in range(0, len(queries), chunk):
         part = queries[start : start + chunk] - centre
         gap = torch.addmm(half_norms, part, padded.T, alpha=-1.0)
-        found = _k_smallest(gap, k)
+        # A row with NaN finds the padding; its distances are NaN whatever it finds.
+        found = _k_smallest(gap, k).clamp_max(len(references) - 1)
         # The winners' distances are taken by difference, exact also for a duplicate of a reference.
         exact = (part[:, None] - references[found]).norm(dim=2)
         exact, order = exact.sort(1)

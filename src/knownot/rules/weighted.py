@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,6 +145,13 @@ class WeightedEvidence(Rule):
         self.rules_ = dict(fitted.rules)
         self.n_classes_ = n_classes
         return self.to(device)
+
+    def fit_again(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        """A copy with the same weights, scales and votes, whose sources are fitted to other samples."""
+        again = copy.copy(self)
+        views = self._views(z.cpu(), (evidence or {}).get("own scale"))
+        again.rules_ = dict(self._fit_sources(self._kept_sources(), views, y.cpu()).rules)
+        return again.to(z.device)
 
     # Views
 

@@ -72,5 +72,8 @@ def class_means(rows: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def inverse_root(covariance: np.ndarray) -> np.ndarray:
     """A matrix W with W W^T the inverse of a covariance: rows times W are white."""
     variances, directions = np.linalg.eigh(covariance)
-    floor = max(float(variances[-1]) * _FLOOR, np.finfo(float).tiny)
+    if not variances[-1] > np.finfo(np.float32).tiny:
+        # All members of a class are equal: there is nothing to bring to one.
+        return np.eye(len(covariance))
+    floor = float(variances[-1]) * _FLOOR
     return directions / np.sqrt(np.maximum(variances, floor))
