@@ -104,7 +104,7 @@ class PicturesInMemory:
         return len(self.data)
 
     def key(self, i: int) -> bytes:
-        return hashlib.sha256(np.ascontiguousarray(self.data.x[i])).digest()
+        return hashlib.sha256(self.data.x[i].tobytes()).digest()
 
     def open(self, i: int, side: int | None) -> Image.Image:
         pixels = self.data.x[i]

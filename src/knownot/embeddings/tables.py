@@ -45,13 +45,13 @@ def write_table(path: Path, found: Embeddings) -> None:
     Columns ``path`` and ``label``, where there are any, come before those of the embedding. An .npz has arrays ``x``,
     ``y`` and ``path``.
     """
-    write = {".parquet": _write_parquet, ".csv": _write_csv, ".npz": _write_npz}[path.suffix.lower()]
-    if path.suffix.lower() == ".csv":
-        with whole_file(path, "w", newline="", encoding="utf-8") as file:
-            write(file, found)
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        with whole_file(path, "w", newline="", encoding="utf-8") as text:
+            _write_csv(text, found)
         return
     with whole_file(path) as file:
-        write(file, found)
+        (_write_parquet if ending == ".parquet" else _write_npz)(file, found)
 
 
 def _pieces(found: Embeddings) -> Iterator[tuple[dict[str, list[str] | list[int]], np.ndarray]]:
