@@ -312,3 +312,34 @@ def test_what_holds_no_photos_is_refused(photos, tmp_path):
     for out, match in (("t.txt", "does not end in"), ("none/t.csv", "cannot be written")):
         with pytest.raises(ValueError, match=match):
             embed_to_file(photos, colours, tmp_path / out)
+
+
+def test_photo_changed_without_a_change_of_size_is_embedded_again(tmp_path):
+    folder, table = tmp_path / "photos", tmp_path / "photos.csv"
+    folder.mkdir()
+    for i in range(4):
+        Image.new("RGB", (8, 8), (i, i, i)).save(folder / f"{i}.bmp")
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_file(folder, colours, table, batch_size=2, progress=stop_after(4))
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(folder / "0.bmp")
+    os.utime(folder / "0.bmp", (1, 1))
+    assert embed_to_file(folder, colours, table, batch_size=2)["resumed"] == 2
+    assert read_table(table).x[0].tolist() == [1, 0, 0]
+
+
+def test_photo_that_can_be_read_by_now_is_embedded(photos, tmp_path, monkeypatch):
+    from knownot.embeddings import photos as reading
+
+    table, read = tmp_path / "photos.csv", reading.read_upright
+
+    def away(file, side):
+        if file.name == "2.jpg":
+            raise OSError("the drive is gone")
+        return read(file, side)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reading, "read_upright", away)
+        with pytest.raises(ValueError, match="3 of 21 photos cannot be read"):
+            embed_to_file(photos, colours, table, batch_size=4)
+    assert embed_to_file(photos, colours, table, batch_size=4)["skipped"] == 0
+    assert np.array_equal(read_table(table, "label").x.astype(np.float32), knownot.embed(photos, colours).x)
