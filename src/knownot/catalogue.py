@@ -60,6 +60,7 @@ RULES = {
 PUBLIC = {
     **ESTIMATORS,
     "TrainingSettings": "knownot.training:TrainingSettings",
+    "embed": "knownot.embeddings:embed",
     "load": "knownot.estimators:load",
     "__version__": "knownot.version:__version__",
 }
