@@ -85,6 +85,9 @@ class Estimator(BaseEstimator):
             self.input_shape_ = tuple(samples.shape[1:])
         return samples
 
+    def _fit_scaling(self, samples: Samples) -> Scaling:
+        return Scaling.fit(samples)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fitted estimator to one ``.safetensors`` file; :func:`knownot.load` reads it.
 

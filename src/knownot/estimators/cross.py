@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from knownot.estimators.inputs import Samples, Scaling, hold_out
+from knownot.estimators.inputs import Samples, hold_out
 from knownot.estimators.judging import Part
 from knownot.estimators.rejection import RejectingClassifier
 from knownot.rules import Rule, make_rule
@@ -82,7 +82,7 @@ class CrossCalibrated(RejectingClassifier):
 
     def _fit_to_all(self, part: Part, seed: int, like: Rule | None = None) -> None:
         """Fit scaling and rule to all samples, but for those that the rule itself needs held out."""
-        self.scaling_ = Scaling.fit(part[0])
+        self.scaling_ = self._fit_scaling(part[0])
         training, selection = part, None
         if make_rule(self.rule).calibrates_on_held_out:
             training, selection = _split_within(part, self.validation_fraction, seed)

@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from knownot.data import check_labels, label_codes
 from knownot.estimators.base import all_or_nothing
 from knownot.estimators.class_thresholding import ClassThresholded
-from knownot.estimators.inputs import Samples, Scaling, halves, hold_out
+from knownot.estimators.inputs import Samples, halves, hold_out
 from knownot.estimators.judging import Part, RuleBased
 from knownot.estimators.thresholding import rejects
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule
@@ -79,7 +79,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
     ) -> None:
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
         seed = int(random.randint(2**31 - 1))
-        self.scaling_ = Scaling.fit(training[0])
+        self.scaling_ = self._fit_scaling(training[0])
         self._learn(training, selection, seed)
         self._fit_rule(training, selection, seed)
         predicted, scores = self._classes_and_knownness(calibration[0])
