@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples
 from knownot.estimators.labelling import Labelled
 from knownot.estimators.persistence import Saved
@@ -87,15 +88,20 @@ class RuleBased(Labelled):
 
     def _judge_in_chunks(self, samples: Samples) -> Iterator[tuple[Verdict, Tensor]]:
         """Verdict and embedding of every piece of the samples."""
-        for i, (evidence, n) in enumerate(self._evidence_chunks(samples, self._evidence_needed)):
+        start = 0
+        for evidence, n in self._evidence_chunks(samples, self._evidence_needed):
             z = evidence["embedding"]
-            if i == 0:
+            if start == 0:
                 # A model that was moved to another device takes its rule along.
                 self.rule_.to(z.device)
             with torch.inference_mode():
                 # The rule sees the filled-up chunk too, so that its results do not depend on n either.
                 logits, knownness = self.rule_.evaluate(z, evidence)
-                verdict = Verdict(logits[:n], torch.nan_to_num(knownness[:n], nan=-torch.inf))
+                knownness = torch.nan_to_num(knownness[:n], nan=-torch.inf)
+                # Their gaps were filled for the sake of the nearest class.
+                knownness[torch.from_numpy(unjudged(samples[start : start + n]))] = -torch.inf
+                verdict = Verdict(logits[:n], knownness)
+            start += n
             yield verdict, z[:n]
 
     def _classes_and_knownness(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

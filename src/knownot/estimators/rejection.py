@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 
 from knownot.data import check_labels
 from knownot.estimators.base import all_or_nothing
-from knownot.estimators.inputs import Samples, Scaling, halves, hold_out
+from knownot.estimators.columns import unjudged
+from knownot.estimators.inputs import Samples, halves, hold_out
 from knownot.estimators.judging import Part, RuleBased
 from knownot.estimators.thresholding import Thresholded, rejects
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule
@@ -67,8 +68,9 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         self._refuse_settings()
         random = check_random_state(self.random_state)
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
+        training, selection = self._judged(training, "training"), self._judged(selection, "selection")
         seed = int(random.randint(2**31 - 1))
-        self.scaling_ = Scaling.fit(training[0])
+        self._learn_scaling(training[0])
         self._learn(training, selection, seed)
         self._fit_rule(training, selection, seed)
         self._set_threshold(self._scores(calibration[0]), self.accept)
@@ -78,6 +80,19 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         make_rule(self.rule).check(self._subclusters_per_class())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
 
+    def _judged(self, part: Part, name: str) -> Part:
+        """The part without the rows that cannot be judged, from which nothing is learned."""
+        kept = ~unjudged(part[0])
+        if kept.all():
+            return part
+        lost = np.setdiff1d(part[1], part[1][kept])
+        if (name == "training" and len(lost)) or not kept.any():
+            raise ValueError(
+                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
+                "value that could be learned from: add samples, or leave the class out."
+            )
+        return part[0][kept], part[1][kept]
+
     def _split_for_fit(
         self,
         samples: Samples,
@@ -86,7 +101,10 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         random: np.random.RandomState,
     ) -> list[Part]:
         if validation is None:
-            return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
+            places = hold_out(codes, self.validation_fraction, random)
+            samples = self._learn_columns(samples, places[0])
+            return [(samples[i], codes[i]) for i in places]
+        samples = self._learn_columns(samples)
         held = self._read(validation[0])
         held_codes = self._encode_labels(check_labels(validation[1], len(held)), "validation")
         if len(held) < 2:
@@ -145,7 +163,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
 
     def _predicted_labels(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
         """Labels of class indices, or that of the unknown below the threshold."""
-        return self._decode_labels(classes, ~(scores >= self.offset_) if rejects(self) else None)
+        return self._decode_labels(classes, ~self._accepts(scores) if rejects(self) else None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.

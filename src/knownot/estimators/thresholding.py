@@ -81,6 +81,10 @@ class Thresholded(Estimator):
         self.__dict__.update(found)
         return self
 
+    def _accepts(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which scores reach the threshold. What cannot be judged has -inf, and never does."""
+        return (scores >= self.offset_) & (scores > -np.inf)
+
     @available_if(rejects)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score less the threshold, ``score_samples(X) - offset_``; below 0 is unknown.
