@@ -102,7 +102,9 @@ def test_every_estimator_takes_such_tables_and_its_file_keeps_them(make, tmp_pat
     strange = new.astype(object)
     strange.loc[:4, "home"] = "moon"
     strange.loc[5] = None
-    with pytest.warns(UserWarning, match=r"6 of 240 rows cannot be judged .* 'moon'.*1 rows miss all values"):
+    with pytest.warns(
+        UserWarning, match=r"6 of 240 rows cannot be judged .* 'moon'.*all values are missing in 1 of them"
+    ):
         said = model.assess(strange)
     loaded = knownot.load(model.save(tmp_path / "m.safetensors"))
     assert loaded.columns_ == model.columns_
@@ -252,7 +254,8 @@ def test_refusals_name_the_column(fitted):
     stray = random.normal(size=n).astype(object)
     stray[7] = "n.v."
     refused(
-        frame.assign(length=stray), r"column 'length' of X holds numbers, but for 1 values such as 'n\.v\.' in row 7"
+        frame.assign(length=stray),
+        r"column 'length' of X holds numbers, but not in 1 of its cells, such as 'n\.v\.' in row 7",
     )
     refused(frame.assign(day=pd.Timestamp("2020-01-01")), "column 'day' of X holds datetime64")
     refused(frame.assign(day=pd.Timestamp("2020-01-01").date()), "column 'day' of X holds datetime.date")
@@ -270,7 +273,7 @@ def test_refusals_name_the_column(fitted):
     refused(np.array([["a", 10**400]] * 9, dtype=object), "9 infinite values, first at row 0 of column '1'")
     new, _ = animals()
     with pytest.raises(
-        ValueError, match=r"column 'weight' of X holds numbers, but for 1 values such as 'heavy' in row 2"
+        ValueError, match=r"column 'weight' of X holds numbers, but not in 1 of its cells, such as 'heavy' in row 2"
     ):
         fitted.predict(new.astype({"weight": object}).assign(weight=[1.0, 2.0, "heavy", *range(n - 3)]))
     with pytest.raises(ValueError, match="feature names"):

@@ -68,7 +68,7 @@ def judge_classes(model: Any, x: Any, y: np.ndarray) -> tuple[dict[str, float], 
 
     nearest, knownness = model.nearest_class(x, return_knownness=True)
     metrics = open_set_report(y, nearest, knownness, model.offset_, classes=model.classes_)
-    accepted = knownness >= model.offset_
+    accepted = (knownness >= model.offset_) & (knownness > -np.inf)
     rows = []
     for label in np.unique(y):
         here = y == label

@@ -179,16 +179,16 @@ def _refuse_names(values: Rows, parsed: Rows, gap: NDArray[np.bool_], n_levels: 
     if n_levels > _MAX_LEVELS or n_levels > max(_MANY_NUMBERS, n / 2):
         raise ValueError(
             f"column {name!r} of X has {n_levels} different values in {n} rows, such as {values[stray][0]!r}: it looks "
-            "like a name, a date or free text, from which nothing can be learned. Leave it out; or make it a pandas "
-            "categorical if its values are categories."
+            "like a name, a date or free text, from which nothing can be learned. Leave it out (in the terminal, "
+            f"--drop {name}); or make it a pandas categorical if its values are categories."
         )
 
 
 def _stray(values: Rows, stray: NDArray[np.bool_], name: str) -> ValueError:
     row = int(np.flatnonzero(stray)[0])
     return ValueError(
-        f"column {name!r} of X holds numbers, but for {int(stray.sum())} values such as {values[row]!r} in row {row}: "
-        "replace them by numbers, or by NaN where nothing is known."
+        f"column {name!r} of X holds numbers, but not in {int(stray.sum())} of its cells, such as {values[row]!r} in "
+        f"row {row}: replace these by numbers, or by NaN where nothing is known."
     )
 
 

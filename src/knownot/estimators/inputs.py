@@ -87,7 +87,7 @@ def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
 def _reasons(cells: Cells, n: int) -> str:
     """Which rows cannot be judged, and why."""
     gap: NDArray[np.bool_] = np.isnan(cells.rows)
-    empty: NDArray[np.bool_] = gap.all(1)
+    empty = np.asarray(gap.all(1))
     reasons = []
     for name, new in cells.foreign.items():
         shown = ", ".join(map(repr, new[:3])) + (f" and {len(new) - 3} more values" if len(new) > 3 else "")
@@ -101,7 +101,7 @@ def _reasons(cells: Cells, n: int) -> str:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         reasons.append(f"values are missing in {shown}, where none was in the fit ({unprepared.any(1).sum()} rows)")
     if empty.any():
-        reasons.append(f"{empty.sum()} rows miss all values")
+        reasons.append(f"all values are missing in {empty.sum()} of them")
     return f"{n} of {len(gap)} rows cannot be judged and count as unknown: {'; '.join(reasons)}."
 
 
