@@ -271,6 +271,7 @@ def test_refusals_name_the_column(fitted):
     )
     refused(np.array([[1, "a"], [2, np.inf]] * 9, dtype=object), "column '1' of X holds an infinite value")
     refused(np.array([["a", 10**400]] * 9, dtype=object), "9 infinite values, first at row 0 of column '1'")
+    refused(frame["home"], r"Expected 2D array, got 1D array instead: X of shape \(240,\) is no table")
     new, _ = animals()
     with pytest.raises(
         ValueError, match=r"column 'weight' of X holds numbers, but not in 1 of its cells, such as 'heavy' in row 2"
@@ -280,6 +281,17 @@ def test_refusals_name_the_column(fitted):
         fitted.predict(new[new.columns[::-1]])
     with pytest.raises(ValueError, match="6 features"):
         fitted.predict(new.to_numpy(dtype=object)[:, :4])
+
+
+def test_declared_categories_may_be_of_any_type_and_any_number():
+    frame, y = animals()
+    parts = pd.cut(frame["weight"], [-9, 0, 2, 9])
+    model = EmbeddingClassifier(random_state=0).fit(pd.DataFrame({"part": parts, "legs": frame["legs"]}), y)
+    column = model.columns_.columns[0]
+    assert (column.kind, column.levels) == ("ordered", ("(-9, 0]", "(0, 2]", "(2, 9]"))
+    assert column.gaps
+    loose = pd.DataFrame({"part": parts.cat.as_unordered(), "day": pd.Categorical(pd.date_range("2020", periods=240))})
+    assert [c.width for c in EmbeddingClassifier(random_state=0).fit(loose, y).columns_.columns] == [4, 240]
 
 
 def test_calibrate_and_validation_take_such_tables():

@@ -15,12 +15,11 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from knownot.data import label_codes
-from knownot.estimators.columns import CATEGORY, NUMBER, ORDERED, UNSEEN, Column, Rows, TableEncoding
+from knownot.estimators.columns import CATEGORY, NUMBER, ORDERED, UNSEEN, Column, Rows, TableEncoding, look_for_gaps
 
 # Text of more levels than this is rather a name or a date than a category.
 _MAX_LEVELS = 50
 _MANY_NUMBERS = 10
-_CHUNK = 4096
 _TRUTHS = {"True": 1.0, "False": 0.0}
 
 
@@ -83,9 +82,14 @@ def read_cells(estimator: BaseEstimator, X: Any, *, reset: bool) -> Cells:
         if reset and cells.has_gaps:
             cells.encoding = TableEncoding(tuple(Column(name) for name in names))
         return cells
-    shape = tuple(getattr(X, "shape", ()))
-    # What is no table at all is refused in scikit-learn's words.
-    validate_data(estimator, X, reset=reset, skip_check_array=len(shape) == 2 and min(shape) > 0)
+    shape = tuple(X.shape)
+    if len(shape) != 2:
+        raise ValueError(
+            f"Expected 2D array, got {len(shape)}D array instead: X of shape {shape} is no table. Reshape your data: a "
+            "single row is (1, F), a single column (N, 1)."
+        )
+    # What has no rows or columns is refused in scikit-learn's words.
+    validate_data(estimator, X, reset=reset, skip_check_array=min(shape) > 0)
     names, foreign = _names(estimator, shape[1]), {}
     rows, columns = np.empty(shape), []
     for j, name in enumerate(names):
@@ -104,29 +108,6 @@ def read_cells(estimator: BaseEstimator, X: Any, *, reset: bool) -> Cells:
     if reset and (cells.has_gaps or any(column.kind != NUMBER for column in columns)):
         cells.encoding = TableEncoding(tuple(columns))
     return cells
-
-
-def look_for_gaps(rows: Rows, names: Sequence[str]) -> bool:
-    """Whether there is any NaN; infinite values are refused by column and row."""
-    if rows.dtype.kind != "f":
-        return False
-    has_gaps, n_infinite = False, 0
-    places: list[tuple[int, int]] = []
-    for start in range(0, len(rows), _CHUNK):
-        part = rows[start : start + _CHUNK]
-        if np.isfinite(part).all():
-            continue
-        infinite = np.isinf(part)
-        has_gaps |= bool(np.isnan(part).any())
-        n_infinite += int(infinite.sum())
-        places += [(start + int(i), int(j)) for i, j in np.argwhere(infinite)[: 3 - len(places)]]
-    if n_infinite:
-        where = ", ".join(f"row {i} of column {names[j]!r}" for i, j in places)
-        raise ValueError(
-            f"X holds {n_infinite} infinite values, first at {where}: replace them by numbers, or by NaN where "
-            "nothing is known."
-        )
-    return has_gaps
 
 
 def _names(estimator: BaseEstimator, n: int) -> list[str]:
@@ -153,13 +134,13 @@ def _is_mixed(X: Any) -> bool:
 
 def _first_reading(column: Any, name: str) -> tuple[Column, Rows]:
     """Tell the kind of a column, and make numbers of it."""
-    values, declared = _values(column, name), getattr(column.dtype, "categories", None)
+    values = _values(column, name)
     if values.dtype.kind == "f":
         return Column(name), values
     texts = _texts(values, name)
-    if hasattr(column, "cat") and declared is not None:
+    if _is_categorical(column):
         ordered = bool(getattr(column.dtype, "ordered", False))
-        levels = [str(_text(level, name)) for level in declared] if ordered else _levels(texts)
+        levels = [str(text) for text in _texts(_declared(column), name)] if ordered else _levels(texts)
         return Column(name, ORDERED if ordered else CATEGORY, tuple(levels)), _places(texts, levels)
     parsed, gap, levels = _parsed(texts), _gaps(texts), _levels(texts)
     # A gap between true and false is a level of its own, and no half truth.
@@ -200,10 +181,23 @@ def _values(column: Any, name: str) -> Rows:
             f"column {name!r} of X holds {column.dtype}, neither numbers nor categories: make numbers of it, such as "
             "days since a date, or leave it out."
         )
+    if _is_categorical(column):
+        return np.append(_declared(column), [None])[column.cat.codes.to_numpy()]
     if kind in "iuf" and hasattr(column, "iloc"):
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     array = np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
     return array.astype(np.float64 if array.dtype.kind in "iuf" else object)
+
+
+def _is_categorical(column: Any) -> bool:
+    """Whether it is a pandas categorical."""
+    return hasattr(column, "cat") and hasattr(column.cat, "codes")
+
+
+def _declared(column: Any) -> Rows:
+    """Levels of a categorical; those that are neither numbers nor text, such as intervals, by their text."""
+    levels = column.cat.categories.tolist()
+    return np.array([level if isinstance(level, int | float) else str(level) for level in levels], dtype=object)
 
 
 def _numbers(column: Any, name: str) -> Rows:

@@ -193,6 +193,29 @@ class TableEncoding:
         return cls(tuple(Column(**{**column, "levels": tuple(column["levels"])}) for column in facts))
 
 
+def look_for_gaps(rows: Rows, names: Sequence[str]) -> bool:
+    """Whether there is any NaN; infinite values are refused by column and row."""
+    if rows.dtype.kind != "f":
+        return False
+    has_gaps, n_infinite = False, 0
+    places: list[tuple[int, int]] = []
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        if np.isfinite(part).all():
+            continue
+        infinite = np.isinf(part)
+        has_gaps |= bool(np.isnan(part).any())
+        n_infinite += int(infinite.sum())
+        places += [(start + int(i), int(j)) for i, j in np.argwhere(infinite)[: 3 - len(places)]]
+    if n_infinite:
+        where = ", ".join(f"row {i} of column {names[j]!r}" for i, j in places)
+        raise ValueError(
+            f"X holds {n_infinite} infinite values, first at {where}: replace them by numbers, or by NaN where "
+            "nothing is known."
+        )
+    return has_gaps
+
+
 def unjudged(samples: Any) -> NDArray[np.bool_]:
     """Rows that cannot be judged, since some cell is NaN, shape (N,); none of images.
 
