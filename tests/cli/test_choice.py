@@ -97,6 +97,11 @@ def test_predict_takes_columns_by_name_and_names_what_is_new(run, penguins, tmp_
     assert [row for i, row in enumerate(after) if i != 2] == [row for i, row in enumerate(before) if i != 2]
     assert result.stderr.count("Atlantis") == 1
     other.astype({"mass": object}).assign(mass=["heavy", *frame["mass"][1:]]).to_csv(tmp_path / "new.csv", index=False)
+    strange = frame.assign(island=["Atlantis", *frame["island"][1:]])
+    strange.to_csv(tmp_path / "strange.csv", index=False)
+    report = tmp_path / "r.html"
+    judged = run("evaluate", model, tmp_path / "strange.csv", "--label", "kind", "--report", report, "-q")
+    assert judged.stderr.count("Atlantis") == 1
     stray = run("predict", model, tmp_path / "new.csv", "-q")
     assert stray.exit_code == 2
     assert "column 'mass' of X holds numbers, but not in 1 of its cells, such as 'heavy' in row 0" in stray.stderr

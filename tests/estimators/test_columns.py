@@ -14,6 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 import knownot
 from knownot import EmbeddingClassifier, GaussianMixtureClusterer, GaussianMixtureDensity, GMVAEClassifier
 from knownot.estimators.columns import Column, TableEncoding
+from knownot.rules import Neighbours
 
 NET = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
 SIZES = pd.CategoricalDtype(["small", "medium", "large"], ordered=True)
@@ -127,6 +128,7 @@ def test_every_estimator_takes_such_tables_and_its_file_keeps_them(make, tmp_pat
         np.testing.assert_array_equal(said["nearest_class"][:5], usual["nearest_class"][:5])
     elif "known" in said:
         assert not said["known"][:6].any()
+        assert (said["knownness"][:6] == -np.inf).all()
         with pytest.warns(UserWarning, match="cannot be judged"):
             assert (model.predict(strange)[:6] == -1).all()
     else:
@@ -308,6 +310,18 @@ def test_calibrate_and_validation_take_such_tables():
         model.calibrate(new, y_new, X_unknown=strange[:3])
     with pytest.warns(UserWarning, match="moon"):
         assert (model.predict(strange)[:3] == "unknown").all()
+
+
+def test_rows_that_cannot_be_judged_choose_neither_weights_nor_scales(monkeypatch):
+    frame, y = animals(400)
+    new, y_new = animals(200, seed=3)
+    new.loc[::2, "home"] = "moon"
+    seen = []
+    calibrate = Neighbours.calibrate
+    monkeypatch.setattr(Neighbours, "calibrate", lambda rule, z, *a: seen.append(len(z)) or calibrate(rule, z, *a))
+    with pytest.warns(UserWarning, match="100 of 200 rows cannot be judged"):
+        model = EmbeddingClassifier(random_state=0).fit(frame, y, validation=(new, y_new))
+    assert seen == [100 - np.isfinite(model.threshold_.scores_).sum()]
 
 
 def test_samples_and_reconstructions_have_the_columns_of_the_user():
