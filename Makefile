@@ -33,7 +33,7 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@echo "Installing knownot and its tools (once) ..."
-	@$(PIP) -e '.[report,data,dev]'
+	@$(PIP) -e '.[report,data,encoders,dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo  ## Train on the digits 0-5, meet 6-9, show what is rejected

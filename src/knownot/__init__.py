@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from knownot.catalogue import PUBLIC, resolve
 
 if TYPE_CHECKING:
+    from knownot.embeddings import embed
     from knownot.estimators import (
         CROSRClassifier,
         EmbeddingClassifier,
@@ -37,6 +38,7 @@ __all__ = [
     "SoftmaxClassifier",
     "TrainingSettings",
     "__version__",
+    "embed",
     "load",
 ]
 

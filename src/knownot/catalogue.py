@@ -32,10 +32,22 @@ METHODS = {
 
 #: What ``rule=`` and ``--rule`` call a rule, to "module:Class".
 RULES = {
+    "auto": "knownot.rules.weighted:WeightedEvidence",
     "evidence": "knownot.rules.combined:CombinedEvidence",
     "nc-d": "knownot.rules.centroids:NearestCentroid",
     "nc-u": "knownot.rules.centroids:NearestCentroidUncertainty",
     "neighbours": "knownot.rules.neighbours:Neighbours",
+    "cosine": "knownot.rules.neighbours:CosineNeighbours",
+    "whitened": "knownot.rules.neighbours:WhitenedNeighbours",
+    "whitened-cosine": "knownot.rules.neighbours:WhitenedCosineNeighbours",
+    "local": "knownot.rules.local:LocalNeighbours",
+    "residual": "knownot.rules.local:Residual",
+    "mahalanobis": "knownot.rules.gaussian:Mahalanobis",
+    "relative-mahalanobis": "knownot.rules.gaussian:RelativeMahalanobis",
+    "gaussian": "knownot.rules.gaussian:ClassGaussian",
+    "mixture": "knownot.rules.gaussian:ClassMixture",
+    "linear": "knownot.rules.classifiers:Linear",
+    "forest": "knownot.rules.classifiers:Forest",
     "likelihood": "knownot.rules.likelihood:Likelihood",
     "weibull": "knownot.rules.weibull:Weibull",
     "openmax": "knownot.rules.weibull:OpenMax",
@@ -48,6 +60,7 @@ RULES = {
 PUBLIC = {
     **ESTIMATORS,
     "TrainingSettings": "knownot.training:TrainingSettings",
+    "embed": "knownot.embeddings:embed",
     "load": "knownot.estimators:load",
     "__version__": "knownot.version:__version__",
 }

@@ -101,3 +101,17 @@ def test_read_facts_refuses_a_header_without_what_all_models_have(written, monke
     monkeypatch.delitem(BASE, missing)
     with pytest.raises(ValueError, match=f"does not hold a whole model .'{missing}'"):
         read_facts(written({"threshold.offset": np.zeros(())}))
+
+
+def test_thresholds_of_classes_are_shown(written):
+    tensors = {
+        "threshold.offset": np.array(-3.5),
+        "threshold.scores": np.arange(120.0),
+        "threshold.class_offsets": np.array([-2.25, -np.inf]),
+    }
+    facts = read_facts(written(tensors, classes=["ash", "bay"], input_shape=[2], accept=0.9))
+    assert facts["class_thresholds"] == [-2.25, -np.inf]
+    assert facts["calibration_samples"] == 120
+    text = " ".join(shown(facts).split())
+    assert "Of each class ash -2.25, bay -inf" in text
+    assert "accepts 90.0 % of known samples; 120 calibration samples" in text

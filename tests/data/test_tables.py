@@ -224,3 +224,25 @@ def test_read_table_names_a_missing_package(tmp_path, monkeypatch, absent, endin
         monkeypatch.setattr(pd, "read_parquet", lacking)
     with pytest.raises(ValueError, match=rf"needs {absent}, which is not installed: pip install 'knownot\[data\]'"):
         read_table(tmp_path / f"t.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_column_of_image_files_names_the_rows(tmp_path, ending):
+    frame = pd.DataFrame({"path": ["a/1.jpg", "a/2.PNG"], "e0": [1.0, 2.0], "label": ["a", "b"]})
+    file = tmp_path / f"t.{ending}"
+    (frame.to_csv if ending == "csv" else frame.to_parquet)(file, index=False)
+    data = read_table(file, "label")
+    assert data.feature_names == ("e0",)
+    assert data.paths == ("a/1.jpg", "a/2.PNG")
+    assert read_table(file, columns=["e0"]).paths == data.paths
+    assert read_table(file, "label", columns=["path", "e0"]).x["path"].tolist() == ["a/1.jpg", "a/2.PNG"]
+    frame.loc[0, "e0"] = np.nan
+    (frame.to_csv if ending == "csv" else frame.to_parquet)(file, index=False)
+    assert read_table(file, "label", missing="skip").paths == ("a/2.PNG",)
+
+
+def test_column_path_of_numbers_is_a_feature(tmp_path):
+    (tmp_path / "t.csv").write_text("path,b\n1,2\n3,4\n")
+    data = read_table(tmp_path / "t.csv")
+    assert data.feature_names == ("path", "b")
+    assert data.paths is None

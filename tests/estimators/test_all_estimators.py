@@ -227,6 +227,7 @@ def expected_failures(estimator):
         return {}
     return {
         "check_classifiers_classes": "asks that -1 be an ordinary label and that nothing be rejected",
+        "check_decision_proba_consistency": "asks that knownness rank two classes as their probabilities do",
         "check_classifiers_train": "asks that predict be the argmax of predict_proba and of decision_function",
     }
 

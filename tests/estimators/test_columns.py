@@ -190,7 +190,7 @@ def test_rows_without_any_value_teach_nothing():
         pytest.warns(UserWarning, match=r"\d rows of X miss all values: nothing was learned from them"),
         pytest.warns(UserWarning, match=r"\d of 40 calibration samples cannot be judged .* every other sample"),
     ):
-        model = EmbeddingClassifier(random_state=0).fit(frame, y)
+        model = EmbeddingClassifier("neighbours", calibration="split", random_state=0).fit(frame, y)
     assert np.isfinite(model.rule_.references_.numpy()).all()
     assert len(model.rule_.references_) < 0.7 * len(frame)
     frame.loc[y == "bird"] = None
@@ -320,8 +320,31 @@ def test_rows_that_cannot_be_judged_choose_neither_weights_nor_scales(monkeypatc
     calibrate = Neighbours.calibrate
     monkeypatch.setattr(Neighbours, "calibrate", lambda rule, z, *a: seen.append(len(z)) or calibrate(rule, z, *a))
     with pytest.warns(UserWarning, match="100 of 200 rows cannot be judged"):
-        model = EmbeddingClassifier(random_state=0).fit(frame, y, validation=(new, y_new))
+        model = EmbeddingClassifier("neighbours", random_state=0).fit(frame, y, validation=(new, y_new))
     assert seen == [100 - np.isfinite(model.threshold_.scores_).sum()]
+
+
+def test_cross_fitting_learns_medians_from_each_rest_and_calibrates_on_rows_of_gaps(monkeypatch):
+    frame, y = animals(100)
+    frame = frame.astype(object)
+    frame.loc[0] = None
+    medians = []
+    learn = TableEncoding.learn
+
+    def spied(encoding, rows, training):
+        found = learn(encoding, rows, training)
+        medians.append(found[0].columns[0].median)
+        return found
+
+    monkeypatch.setattr(TableEncoding, "learn", spied)
+    with pytest.warns(UserWarning, match="1 rows of X miss all values") as caught:
+        model = EmbeddingClassifier("neighbours", calibration="cross", random_state=0).fit(frame, y)
+    assert sum("miss all" in str(warning.message) for warning in caught) == 1
+    assert len(medians) == 11
+    assert len(set(medians)) > 3
+    assert model.columns_.columns[0].median == medians[0]
+    assert np.isneginf(model.threshold_.scores_).sum() == 1
+    assert np.isfinite(model.rule_.temperature)
 
 
 def test_samples_and_reconstructions_have_the_columns_of_the_user():

@@ -75,8 +75,8 @@ def test_page_has_unique_identifiers_and_links_that_lead_somewhere(family, reque
 
 
 SHOWN = {
-    "image_classifier": "scores curves confusion map rejected generated training settings",
-    "embedding_only": "scores curves confusion map rejected training settings",
+    "image_classifier": "scores curves coverage confusion map rejected generated training settings",
+    "embedding_only": "scores curves coverage confusion map rejected training settings",
     "density": "scores curves map rejected generated training settings",
     "clusterer": "clusters map members settings",
 }

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import false_discovery_control
 from sklearn.metrics import f1_score
 
-from knownot.rules import ConformalThreshold, f1_threshold, quantile_threshold
+from knownot.rules import ConformalThreshold, discoveries, f1_threshold, quantile_threshold
 
 
 @pytest.mark.parametrize("n", [19, 50, 333])
@@ -122,3 +122,54 @@ def test_conformal_threshold_refuses_scores_that_cannot_calibrate():
         ConformalThreshold().fit([])
     with pytest.raises(ValueError, match="1 of 2 calibration scores are NaN"):
         ConformalThreshold().fit([1.0, np.nan])
+
+
+def test_conformal_threshold_says_what_it_is():
+    assert repr(ConformalThreshold(0.9)) == "ConformalThreshold(accept=0.9)"
+    assert repr(ConformalThreshold(0.9).fit(range(1, 100))) == "ConformalThreshold(accept=0.9, offset=10, 99 samples)"
+
+
+@pytest.mark.parametrize("fdr", [0.05, 0.1, 0.5])
+def test_discoveries_are_those_of_the_step_up_rule(fdr):
+    """The k smallest p-values, for the largest k with p_(k) <= fdr * k / N."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        p = np.r_[random.uniform(size=20), random.uniform(0, 0.01, size=5)]
+        ordered = np.sort(p)
+        passing = np.flatnonzero(ordered <= fdr * np.arange(1, 26) / 25)
+        expected = p <= ordered[passing[-1]] if len(passing) else np.zeros(25, bool)
+        np.testing.assert_array_equal(discoveries(p, fdr, 1000), expected)
+
+
+def test_discoveries_keep_the_false_discovery_rate_over_300_batches():
+    """Of 50 samples 10 are unknown; one calibration for each batch. The rate is fdr times the share of known."""
+    random = np.random.default_rng(1)
+    false, found = [], []
+    for _ in range(300):
+        threshold = ConformalThreshold().fit(random.normal(size=200))
+        unknown = np.arange(50) < 10
+        chosen = discoveries(threshold.p_values(random.normal(size=50) - 4.0 * unknown), 0.1, 200)
+        false.append((chosen & ~unknown).sum() / max(chosen.sum(), 1))
+        found.append(chosen[unknown].mean())
+    error = np.std(false, ddof=1) / np.sqrt(300)
+    # Not far below either: whoever selects nothing has no false discoveries.
+    assert 0.04 < np.mean(false) <= 0.1 + 2 * error
+    assert np.mean(found) > 0.75
+
+
+def test_discoveries_say_when_the_calibration_samples_are_too_few():
+    with pytest.warns(UserWarning, match="of 30 samples, only 15 or more can be selected together.*299 for a single"):
+        assert not discoveries(np.full(30, 0.5), 0.1, 19).any()
+    with pytest.warns(UserWarning, match="of 4 samples, however unusual, none can be selected"):
+        assert not discoveries(np.full(4, 0.2), 0.1, 4).any()
+    # As many as it takes, at the smallest p-value: then all of them.
+    assert discoveries(np.r_[np.full(15, 0.05), np.ones(15)], 0.1, 19).sum() == 15
+    with pytest.warns(UserWarning, match="only 15"):
+        assert not discoveries(np.r_[np.full(14, 0.05), np.ones(16)], 0.1, 19).any()
+    assert discoveries([], 0.1, 19).shape == (0,)
+
+
+@pytest.mark.parametrize("fdr", [0.0, 1.0, -1, float("nan")])
+def test_discoveries_refuse_what_is_no_rate(fdr):
+    with pytest.raises(ValueError, match="is no false-discovery rate: give a share between 0 and 1"):
+        discoveries([0.5], fdr, 10)

@@ -48,7 +48,8 @@ def read_facts(path: Path) -> dict[str, Any]:
     file = read_model_file(path)
     config, shapes = file.config, file.shapes
     try:
-        offset = float(load(file.content)["threshold.offset"]) if "threshold.offset" in shapes else None
+        tensors = load(file.content) if "threshold.offset" in shapes else {}
+        offset = float(tensors["threshold.offset"]) if tensors else None
         parameters = config["parameters"]
         facts = {
             "model": str(path),
@@ -74,6 +75,9 @@ def read_facts(path: Path) -> dict[str, Any]:
             facts["rule"] = rule["rule"] if isinstance(rule, dict) else rule
         if offset is not None:
             facts["threshold"] = offset
+            facts["calibration_samples"] = len(tensors["threshold.scores"]) if "threshold.scores" in tensors else None
+        if "threshold.class_offsets" in tensors:
+            facts["class_thresholds"] = tensors["threshold.class_offsets"].tolist()
         weights = sum(prod(shape) for name, shape in shapes.items() if name.startswith("module."))
         if weights:
             facts["weights"] = weights
@@ -116,7 +120,9 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _columns(facts.get("columns", []))
     yield "Rule", facts.get("rule", "")
     if "threshold" in facts:
-        yield "Threshold", threshold_text(facts["threshold"], facts.get("accept"))
+        yield "Threshold", _threshold(facts)
+    if "class_thresholds" in facts:
+        yield "Of each class", _class_thresholds(facts)
     if "latent_dim" in facts:
         yield "Embedding", f"{facts['latent_dim']} dimensions"
     if "n_subclusters" in facts:
@@ -134,6 +140,21 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _classes(classes: list[Any]) -> str:
     more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
     return f"{len(classes)}: {', '.join(map(str, classes[:MOST_CLASSES]))}{more}"
+
+
+def _threshold(facts: dict[str, Any]) -> str:
+    text = threshold_text(facts["threshold"], facts.get("accept"))
+    n = facts.get("calibration_samples")
+    return text if n is None else f"{text}; {n:,} calibration samples"
+
+
+def _class_thresholds(facts: dict[str, Any]) -> str:
+    offsets = facts["class_thresholds"]
+    named = [
+        f"{label} {offset:.4g}" for label, offset in list(zip(facts["classes"], offsets, strict=True))[:MOST_CLASSES]
+    ]
+    more = f" and {len(offsets) - MOST_CLASSES} more" if len(offsets) > MOST_CLASSES else ""
+    return ", ".join(named) + more
 
 
 def _input(facts: dict[str, Any]) -> str:

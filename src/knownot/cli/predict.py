@@ -112,7 +112,10 @@ def predict_columns(model: Any, data: Dataset, fdr: float | None = None) -> Colu
 
         if "p_value" not in said:
             raise ValueError(f"--fdr needs p-values, which {type(model).__name__} does not provide: leave it out.")
-        columns["discovery"] = (false_discovery_control(said["p_value"]) <= fdr).tolist()
+        # As by the model's select, without another pass: p-values from all calibration samples together.
+        pooled = hasattr(model, "threshold_") and "knownness" in said
+        p_values = model.threshold_.p_values(said["knownness"]) if pooled else said["p_value"]
+        columns["discovery"] = (false_discovery_control(p_values) <= fdr * (1 + 1e-9)).tolist()
     return columns
 
 

@@ -53,7 +53,7 @@ def read_parts(
     named = known_name(source) is not None
     if not named:
         data = read(terminal, source, label, image_size=image_size, unreadable=unreadable)
-    if image_size is not None and (named or data.paths is None):
+    if image_size is not None and (named or data.paths is None or not data.is_image):
         raise ValueError(f"--image-size applies to image files, and {source} is something else: leave it out.")
     if not named:
         return data, None

@@ -7,6 +7,7 @@ Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, s
 from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, label_codes
 from knownot.data.batches import Batch, InMemoryBatches
 from knownot.data.folders import read_folder, read_images
+from knownot.data.hidden_classes import LeaveClassesOut, hidden_groups, hold_back
 from knownot.data.named import NAMED, NamedSet, load_named
 from knownot.data.protocols import PROTOCOLS, Protocol
 from knownot.data.sources import read_npz, read_source
@@ -20,6 +21,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "InMemoryBatches",
+    "LeaveClassesOut",
     "NamedSet",
     "OpenSetPartition",
     "OpenSetSplit",
@@ -28,6 +30,8 @@ __all__ = [
     "blobs",
     "check_finite",
     "check_labels",
+    "hidden_groups",
+    "hold_back",
     "image_tensor",
     "label_codes",
     "load_named",

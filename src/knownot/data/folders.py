@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from knownot.data.ahead import read_ahead
 from knownot.data.arrays import Dataset
 from knownot.data.images import UNREADABLE, affordable_size, most_common_size, read_header, read_pixels
 
@@ -67,35 +68,8 @@ def read_folder(
         If there is no such folder, no class folder, a class folder without images, images beside
         the class folders, or an unreadable image.
     """
-    root = _existing_folder(path)
-    loose, folders = _images_in(root), class_folders(root)
-    if not folders:
-        if loose:
-            raise ValueError(
-                f"{root} holds {len(loose)} images but no class folders: labels are the names of folders, "
-                "so put the images of each class into a folder of its own; "
-                "read_images reads images without labels."
-            )
-        raise ValueError(
-            f"{root} holds no class folders with images: make one folder for each class and put its images inside."
-        )
-    if loose:
-        raise ValueError(
-            f"{root} mixes {len(loose)} images, first {loose[0].name}, with {len(folders)} class folders: "
-            "images without a class folder have no label; move them into class folders or out of here."
-        )
-    files: list[Path] = []
-    labels: list[str] = []
-    for folder in folders:
-        inside = _images_in(folder, deep=True)
-        if not inside:
-            raise ValueError(
-                f"{root} has a class folder without images, {folder.name!r}: "
-                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign_hint(folder.rglob('*'))}"
-            )
-        files += inside
-        labels += [folder.name] * len(inside)
-    return _read_files(files, labels, str(root), image_size, channels, unreadable, progress)
+    files, labels = labelled_files(path)
+    return _read_files(files, labels, str(Path(path)), image_size, channels, unreadable, progress)
 
 
 def read_images(
@@ -125,6 +99,45 @@ def read_images(
     ValueError
         If there are no images, or an unreadable one.
     """
+    files, name = unlabelled_files(path)
+    return _read_files(files, None, name, image_size, channels, unreadable, progress)
+
+
+def labelled_files(path: str | os.PathLike[str]) -> tuple[list[Path], list[str]]:
+    """List the images of a folder of class folders, and their labels, as `read_folder` reads them."""
+    root = _existing_folder(path)
+    loose, folders = _images_in(root), class_folders(root)
+    if not folders:
+        if loose:
+            raise ValueError(
+                f"{root} holds {len(loose)} images but no class folders: labels are the names of folders, "
+                "so put the images of each class into a folder of its own; "
+                "read_images reads images without labels."
+            )
+        raise ValueError(
+            f"{root} holds no class folders with images: make one folder for each class and put its images inside."
+        )
+    if loose:
+        raise ValueError(
+            f"{root} mixes {len(loose)} images, first {loose[0].name}, with {len(folders)} class folders: "
+            "images without a class folder have no label; move them into class folders or out of here."
+        )
+    files: list[Path] = []
+    labels: list[str] = []
+    for folder in folders:
+        inside = _images_in(folder, deep=True)
+        if not inside:
+            raise ValueError(
+                f"{root} has a class folder without images, {folder.name!r}: "
+                f"put images (.png, .jpg, .webp, .bmp, ...) into it, or remove it.{_foreign_hint(folder.rglob('*'))}"
+            )
+        files += inside
+        labels += [folder.name] * len(inside)
+    return files, labels
+
+
+def unlabelled_files(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> tuple[list[Path], str]:
+    """List the images that `read_images` reads, and say what they are called together."""
     foreign = ""
     if isinstance(path, str | os.PathLike):
         root = Path(path)
@@ -137,7 +150,7 @@ def read_images(
         raise ValueError(
             f"{name} holds no images: expected files such as .png, .jpg, .webp or .bmp directly in the folder.{foreign}"
         )
-    return _read_files(files, None, name, image_size, channels, unreadable, progress)
+    return files, name
 
 
 def class_folders(root: Path) -> list[Path]:
@@ -200,7 +213,7 @@ def _read_files(
     failures |= {good[row]: reason for row, reason in broken.items()}
     rows = [row for row in range(len(good)) if row not in broken]
     if failures:
-        listed = _listing(files, failures)
+        listed = list_failures(files, failures)
         if unreadable == "refuse":
             raise ValueError(
                 f"{name}: {len(failures)} of {len(files)} images cannot be read: {listed}. "
@@ -229,28 +242,24 @@ def _call_in_threads(
     """Call ``read`` with 0 … n - 1 in threads: results and reasons of failure, by number."""
     results: dict[int, Result] = {}
     failures: dict[int, str] = {}
-    # Pillow decodes outside the interpreter's lock.
-    workers = min(8, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        running: deque[Future[Result]] = deque()
-        for i in range(n):
-            # Only a few wait in line, so that little is left to cancel.
-            while len(running) < min(4 * workers, n - i):
-                running.append(pool.submit(read, i + len(running)))
+    with closing(read_ahead(read, n)) as futures:
+        for i, future in enumerate(futures):
             try:
-                results[i] = running.popleft().result()
+                results[i] = future.result()
             except UNREADABLE as error:
-                failures[i] = f"{type(error).__name__}: {error}"
+                failures[i] = reason_of(error)
             if progress is not None:
                 progress(i + 1, n)
-    finally:
-        # Ctrl-C arrives above: reads that have not begun are cancelled.
-        pool.shutdown(cancel_futures=True)
     return results, failures
 
 
-def _listing(files: list[Path], failures: dict[int, str]) -> str:
+def reason_of(error: BaseException) -> str:
+    """Say why an image cannot be read."""
+    return f"{type(error).__name__}: {error}"
+
+
+def list_failures(files: Sequence[Path], failures: dict[int, str]) -> str:
+    """Name the first files that cannot be read, with the reasons."""
     shown = [f"{files[i]} ({failures[i].replace(f' {str(files[i])!r}', '').strip()})" for i in sorted(failures)[:5]]
     return ", ".join(shown) + (f" and {len(failures) - 5} more" if len(failures) > 5 else "")
 

@@ -78,6 +78,38 @@ def read_pixels(file: Path, out: np.ndarray) -> None:
         out[:] = np.asarray(pixels).reshape(out.shape)
 
 
+def read_upright(file: Path, side: int | None = None) -> Image.Image:
+    """Decode a photo in colour and upright, in its proportions, no larger than it is needed.
+
+    Parameters
+    ----------
+    file : Path
+    side : int, optional
+        Pixels that both sides keep where the photo has them. A JPEG is decoded at a half, a quarter or an
+        eighth of its size, others are shrunk by a whole number after decoding. None: the photo's own size.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode RGB: 16-bit grey in 8 bits, transparency dropped, the first frame of an animation.
+
+    Raises
+    ------
+    OSError, ValueError, ...
+        One of `UNREADABLE`.
+    """
+    with Image.open(file) as image:
+        if side is not None:
+            image.draft(None, (side, side))
+        image.load()
+        # Read after loading, which turns a TIFF.
+        orientation = _orientation(image)
+        pixels = _to_eight_bits(image).convert("RGB")
+        if side is not None and (factor := min(pixels.size) // side) > 1:
+            pixels = pixels.reduce(factor)
+        return pixels.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else pixels
+
+
 def most_common_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """Return the size most images have, the larger of two equally common ones."""
     counts = Counter(sizes)

@@ -6,7 +6,7 @@ import difflib
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from PIL import Image
 from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, table_dtype
 from knownot.data.folders import Progress, class_folders, read_folder, read_images
 from knownot.data.named import NAMED, known_name, load_named
-from knownot.data.tables import ENDINGS, read_table
+from knownot.data.tables import ENDINGS, PATH, read_table
 
 
 def read_source(
@@ -95,7 +95,7 @@ def read_source(
 
 
 def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
-    """Read arrays ``x`` and, where it is there, ``y`` from an .npz file.
+    """Read arrays ``x`` and, where they are there, ``y`` and ``path`` from an .npz file.
 
     Parameters
     ----------
@@ -107,7 +107,8 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
     -------
     Dataset
         ``x`` (N, H, W, C) uint8 or float32 in [0, 1] for images, which have 3 or 4 axes; for tables
-        (N, F) float32 where the file holds float32 or less, else float64, and NaN where values are missing.
+        (N, F) float32 where the file holds float32 or less, else float64, and NaN where values are missing. Of
+        tables, ``paths`` from an array ``path`` of text.
 
     Raises
     ------
@@ -128,6 +129,7 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
                     "save it with np.savez(path, x=samples, y=labels)"
                 )
             x, y = content["x"], content[wanted] if wanted in names else None
+            paths = _paths(content, len(x)) if wanted != PATH else None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{file} cannot be read: {error}.") from error
     try:
@@ -141,4 +143,13 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
         check_finite(x, "x", allow_nan=True)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-    return Dataset(x, labels, name=str(file))
+    return Dataset(x, labels, name=str(file), paths=paths)
+
+
+def _paths(content: Mapping[str, np.ndarray], n: int) -> tuple[str, ...] | None:
+    """Files of the rows, where an archive names them."""
+    try:
+        found = content[PATH]
+    except (KeyError, ValueError):  # ValueError: an array of objects, which is not read
+        return None
+    return tuple(found.tolist()) if found.dtype.kind == "U" and found.shape == (n,) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from knownot.data.arrays import Dataset, check_labels, table_dtype
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".tsv", ".parquet")
+#: Column with the file that each row is of.
+PATH = "path"
 
 
 def read_table(
@@ -28,7 +31,8 @@ def read_table(
     """Read a table from a CSV (comma, semicolon or tab) or Parquet file.
 
     A first column without a name that only counts the rows, as pandas writes it, is left out
-    and said so in the ``note``.
+    and said so in the ``note``. A column ``path`` of image files, as `knownot embed` writes it, says which file
+    each row is of: it becomes the ``paths`` of the result, and no feature.
 
     Parameters
     ----------
@@ -47,7 +51,8 @@ def read_table(
     -------
     Dataset
         ``x`` (N, F) float64, or float32 where all columns are; NaN where values are missing; a
-        DataFrame where columns are of text or categories. ``y`` int64 or str or None; ``feature_names``.
+        DataFrame where columns are of text or categories. ``y`` int64 or str or None; ``feature_names``; ``paths``
+        where there is a column of them.
 
     Raises
     ------
@@ -67,7 +72,11 @@ def read_table(
         names = names[1:]
     if label is not None:
         _require_column(label, names, file, "the label column")
-    features = [name for name in names if name != label] if columns is None else list(columns)
+    paths = _paths(frame, label, columns)
+    if columns is None:
+        features = [name for name in names if name != label and (name != PATH or paths is None)]
+    else:
+        features = list(columns)
     for name in features:
         _require_column(name, names, file, "a feature column")
     if label in features:
@@ -88,6 +97,7 @@ def read_table(
             raise ValueError(f"{file}: {message}, so no row is left. Leave out the columns that are empty.")
         notes.append(f"{message}; skipped")
         frame = frame[~bad].reset_index(drop=True)
+        paths = None if paths is None else paths[~bad]
     numeric = [name for name in features if name not in text]
     numbers = frame[numeric].to_numpy(dtype=np.float64, na_value=np.nan)
     _refuse_infinite(numbers, numeric, file)
@@ -97,6 +107,7 @@ def read_table(
         y=None if label is None else _read_labels(frame[label], label, file),
         name=str(file),
         feature_names=tuple(features),
+        paths=None if paths is None else tuple(paths),
         note="; ".join(notes),
     )
 
@@ -140,6 +151,17 @@ def _is_row_number_column(frame: pd.DataFrame, names: list[str]) -> bool:
         return False
     first = frame[names[0]].to_numpy()
     return bool(first.dtype.kind in "iu" and np.array_equal(first, np.arange(len(first))))
+
+
+def _paths(frame: pd.DataFrame, label: str | None, columns: Sequence[str] | None) -> np.ndarray | None:
+    """Files of the rows, where a column holds them that is neither label nor feature."""
+    if PATH not in frame.columns or label == PATH or (columns is not None and PATH in columns):
+        return None
+    values = frame[PATH]
+    if values.ndim != 1 or not all(isinstance(value, str) for value in values):
+        return None
+    endings = tuple(Image.registered_extensions())
+    return values.to_numpy(dtype=object) if all(value.lower().endswith(endings) for value in values) else None
 
 
 def _require_column(name: str, names: list[str], file: Path, role: str) -> None:

@@ -92,7 +92,7 @@ class Estimator(BaseEstimator):
             self.input_shape_ = tuple(samples.shape[1:])
         return samples
 
-    def _learn_columns(self, samples: Samples, training: Any = slice(None)) -> Samples:
+    def _learn_columns(self, samples: Samples, training: Any = slice(None), *, quietly: bool = False) -> Samples:
         """Learn from the training rows how columns become numbers, and make numbers of all rows.
 
         Images, and tables of numbers without gaps, stay as they are. A row that is NaN anywhere cannot be judged.
@@ -101,7 +101,7 @@ class Estimator(BaseEstimator):
             return samples
         self.columns_, encoded = self.columns_.learn(samples, training)
         self.input_shape_ = tuple(encoded.shape[1:])
-        if n := int(unjudged(encoded[training]).sum()):
+        if (n := int(unjudged(encoded[training]).sum())) and not quietly:
             warnings.warn(f"{n} rows of X miss all values: nothing was learned from them.", stacklevel=5)
         return encoded
 

@@ -7,25 +7,34 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import torch
 
+from knownot.estimators.cross import CrossCalibrated
 from knownot.estimators.inputs import Samples, chunks
 from knownot.estimators.judging import Chunk, Part
-from knownot.estimators.rejection import RejectingClassifier
 from knownot.rules import Rule
 
 
-class EmbeddingClassifier(RejectingClassifier):
+class EmbeddingClassifier(CrossCalibrated):
     """Open-set classifier for tables, and for embeddings from any model: a rule on the columns themselves.
 
     Parameters
     ----------
-    rule : {"neighbours", "nc-d", "nc-u", "weibull"} or Rule
-        How standardised rows become class and knownness.
+    rule : {"auto", "neighbours", "cosine", "whitened", "local", "residual", "mahalanobis", \
+            "relative-mahalanobis", "gaussian", "mixture", "linear", "forest", "nc-d", "nc-u", "weibull"} or Rule
+        How rows become class and knownness. "auto", the default, weighs a dozen kinds of evidence by hiding known
+        classes (:class:`knownot.rules.WeightedEvidence`); the others are one of them alone, on standardised columns.
     accept, validation_fraction, random_state
         As in :class:`GMVAEClassifier`.
+    calibration : {"auto", "split", "cross"}
+        What sets the threshold: half of the samples held out, which guarantees ``accept``, or by cross-fitting all
+        of them, which then also learn; see :class:`knownot.estimators.cross.CrossCalibrated`. "auto": "cross" where
+        a split would leave less than 200, as in tables below 2,000 rows, and no validation samples are given.
+    per_class : bool
+        A threshold for each class, so that at least ``accept`` of the new samples of *each* are accepted, and more
+        of the unknown; see :class:`knownot.rules.ClassConformalThreshold`.
 
     Attributes
     ----------
-    classes_, input_shape_, rule_, offset_, threshold_, n_features_in_, feature_names_in_
+    classes_, input_shape_, rule_, offset_, threshold_, class_offsets_, n_features_in_, feature_names_in_
         As in :class:`GMVAEClassifier`.
 
     Examples
@@ -37,19 +46,23 @@ class EmbeddingClassifier(RejectingClassifier):
     True
     """
 
-    _evidence_names: Collection[str] = ()
+    _evidence_names: Collection[str] = ("own scale",)
 
     def __init__(
         self,
-        rule: str | Rule = "neighbours",
+        rule: str | Rule = "auto",
         *,
         accept: float | None = 0.95,
         validation_fraction: float = 0.2,
+        calibration: str = "auto",
+        per_class: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.rule = rule
         self.accept = accept
         self.validation_fraction = validation_fraction
+        self.calibration = calibration
+        self.per_class = per_class
         self.random_state = random_state
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
@@ -58,4 +71,7 @@ class EmbeddingClassifier(RejectingClassifier):
         self._check_evidence()
 
     def _evidence_chunks(self, samples: Samples, names: Collection[str] | None) -> Iterator[Chunk]:
-        return (({"embedding": x}, n) for x, n in chunks(samples, self.scaling_, torch.device("cpu")))
+        # Columns as wide as they are, but for one unit for all: what standardising takes from principal components.
+        own = None if names is not None and "own scale" not in names else self.scaling_.relative_widths()
+        for x, n in chunks(samples, self.scaling_, torch.device("cpu")):
+            yield ({"embedding": x} if own is None else {"embedding": x, "own scale": x * own}), n

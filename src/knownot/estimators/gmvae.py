@@ -98,7 +98,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
     n_subclusters_ : list of int
         Subclusters of each class.
     offset_ : float
-        Threshold on the knownness, by ``threshold_``.
+        Threshold on the knownness, by ``threshold_``; ``class_offsets_``: those of each class, if any.
     module_, rule_, history_, n_features_in_, feature_names_in_
 
     References
@@ -222,7 +222,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
                 warnings.warn(
                     "the training ended while the encoder was still being pretrained, so this model has learned "
                     "nothing else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
-                    stacklevel=5,
+                    stacklevel=7,
                 )
                 return
             if plan.max_time is not None:

@@ -166,6 +166,21 @@ class Scaling:
         """
         return 0.0 if self.std is None else -float(np.log(self.std).sum())
 
+    def relative_widths(self) -> Tensor:
+        """Standard deviations of the columns in one common unit, (F,) float32; their mean square is 1.
+
+        Standardised rows times these are the rows as they were, but for that unit and their centre.
+
+        Examples
+        --------
+        >>> Scaling(np.zeros(2), np.array([1.0, 7.0])).relative_widths()
+        tensor([0.2000, 1.4000])
+        """
+        if self.std is None:
+            raise TypeError("a scaling fitted on images has no columns")
+        shares = self.std / self.std.max()
+        return torch.from_numpy((shares / np.sqrt(np.square(shares).mean())).astype(np.float32))
+
     def invert(self, x: Tensor) -> NDArray[np.float64] | NDArray[np.float32]:
         """Back to the user's units: tables (N, F), images (N, H, W, C) in [0, 1]."""
         if self.mean is None or self.std is None:

@@ -53,10 +53,30 @@ class RuleBased(Labelled):
         rule.check(self._subclusters_per_class())
         rule.check_evidence(self._evidence_names)
 
-    def _fit_rule(self, training: Part, selection: Part, seed: int) -> None:
-        self.rule_ = make_rule(self.rule, self._subclusters_per_class(), seed)
-        seen = self._collect_evidence(training[0], self.rule_.learns_from)
-        self.rule_.fit(seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device), seen)
+    def _judged(self, part: Part, name: str) -> Part:
+        """The part without the rows that cannot be judged, from which nothing is learned."""
+        kept = ~unjudged(part[0])
+        if kept.all():
+            return part
+        lost = np.setdiff1d(part[1], part[1][kept])
+        if (name == "training" and len(lost)) or not kept.any():
+            raise ValueError(
+                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
+                "value that could be learned from: add samples, or leave the class out."
+            )
+        return part[0][kept], part[1][kept]
+
+    def _fit_rule(self, training: Part, selection: Part | None, seed: int, like: Rule | None = None) -> None:
+        """Fit the rule; without a selection part, its temperature is left to be fitted.
+
+        ``like`` is the rule fitted to more samples of the same classes, whose choices it takes over.
+        """
+        rule = make_rule(self.rule, self._subclusters_per_class(), seed)
+        seen = self._collect_evidence(training[0], rule.learns_from)
+        z, y = seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device)
+        self.rule_ = rule.fit(z, y, seen) if like is None else like.fit_again(z, y, seen)
+        if selection is None:
+            return
         held = self._collect_evidence(selection[0], self._evidence_needed)
         self.rule_.calibrate(held["embedding"], torch.from_numpy(selection[1]).to(held["embedding"].device), held)
 

@@ -83,7 +83,8 @@ def save(estimator: Saveable, path: str | os.PathLike[str]) -> Path:
         "torch": str(torch.__version__),
         "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.tensors.items()}
+    # Rules may share what they keep of the training samples; a file holds each tensor by itself.
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in saved.tensors.items()}
     return write_model_file(path, save_tensors(tensors, metadata=metadata(config)))
 
 

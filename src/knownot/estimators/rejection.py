@@ -10,17 +10,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
-from knownot.data import check_labels
+from knownot.data import check_labels, label_codes
 from knownot.estimators.base import all_or_nothing
-from knownot.estimators.columns import unjudged
+from knownot.estimators.class_thresholding import ClassThresholded
 from knownot.estimators.inputs import Samples, halves, hold_out
 from knownot.estimators.judging import Part, RuleBased
-from knownot.estimators.thresholding import Thresholded, rejects
+from knownot.estimators.thresholding import rejects
 from knownot.rules import ConformalThreshold, f1_threshold, make_rule
 
 
-class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
+class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
     """What a classifier that answers "none of these" can do, wherever its evidence comes from.
 
     Evidence, named tensors with one row a sample, comes from a network (:class:`NeuralEstimator`) or from the
@@ -67,31 +68,28 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         codes = self._learn_labels(check_labels(y, len(samples)))
         self._refuse_settings()
         random = check_random_state(self.random_state)
+        self._fit_and_calibrate(samples, codes, validation, random)
+
+    def _fit_and_calibrate(
+        self,
+        samples: Samples,
+        codes: NDArray[np.int64],
+        validation: tuple[Any, ArrayLike] | None,
+        random: np.random.RandomState,
+    ) -> None:
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
         training, selection = self._judged(training, "training"), self._judged(selection, "selection")
         seed = int(random.randint(2**31 - 1))
         self._learn_scaling(training[0])
         self._learn(training, selection, seed)
         self._fit_rule(training, selection, seed)
-        self._set_threshold(self._scores(calibration[0]), self.accept)
+        predicted, scores = self._classes_and_knownness(calibration[0])
+        self._set_threshold(scores, self.accept, codes=(calibration[1], predicted))
 
     def _refuse_settings(self) -> None:
         """What would only show after training, before it."""
         make_rule(self.rule).check(self._subclusters_per_class())
         ConformalThreshold(1.0 if self.accept is None else self.accept)
-
-    def _judged(self, part: Part, name: str) -> Part:
-        """The part without the rows that cannot be judged, from which nothing is learned."""
-        kept = ~unjudged(part[0])
-        if kept.all():
-            return part
-        lost = np.setdiff1d(part[1], part[1][kept])
-        if (name == "training" and len(lost)) or not kept.any():
-            raise ValueError(
-                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
-                "value that could be learned from: add samples, or leave the class out."
-            )
-        return part[0][kept], part[1][kept]
 
     def _split_for_fit(
         self,
@@ -121,6 +119,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         accept: float | None = None,
         X_unknown: Any = None,
         method: str = "conformal",
+        per_class: bool | None = None,
     ) -> Self:
         """Set the threshold again, from samples that were not used in ``fit``.
 
@@ -129,7 +128,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         X : array-like
             Samples of known classes, seen by nothing so far.
         y : array-like, optional
-            Their labels; needed with ``X_unknown`` only.
+            Their labels; needed with ``X_unknown`` and ``per_class``.
         accept : float, optional
             Target acceptance rate of known samples; default is the estimator's own.
         X_unknown : array-like, optional
@@ -138,32 +137,40 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         method : {"conformal", "quantile"}
             Split-conformal, which accepts at least ``accept`` of new known samples on average over
             calibrations, or the plain quantile.
+        per_class : bool, optional
+            A threshold for each predicted class, so that at least ``accept`` of the new samples of each class are
+            accepted; see :class:`knownot.rules.ClassConformalThreshold`. Default: what the estimator was made with,
+            where it has such a parameter, else False.
 
         Returns
         -------
         self
         """
-        if X_unknown is None:
-            return super().calibrate(X, accept=accept, method=method)
         samples = self._read(X)
+        per_class = getattr(self, "per_class", False) if per_class is None else per_class
+        if per_class and (y is None or X_unknown is not None or method != "conformal"):
+            raise ValueError(
+                "per_class=True needs the labels y of X, and goes with neither X_unknown nor another method than "
+                "'conformal': give calibrate(X, y, per_class=True), or say per_class=False."
+            )
         classes, scores = self._classes_and_knownness(samples)
+        accept = self.accept if accept is None else accept
+        if X_unknown is None and not per_class:
+            return self._set_threshold(scores, accept, method)
         codes = self._encode_labels(check_labels(y, len(samples)), "y")
+        if X_unknown is None:
+            return self._set_threshold(scores, accept, method, codes=(codes, classes), per_class=True)
         taken_for, unknown = self._classes_and_knownness(self._read(X_unknown))
         self._refuse_unknown_as_class()
         threshold = ConformalThreshold(1.0).fit(scores)
         threshold.offset_ = f1_threshold(scores, codes, classes, unknown, taken_for)
         return self._store_threshold(threshold, None)
 
-    def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
-        if accept is not None:
-            self._refuse_unknown_as_class()
-        return super()._set_threshold(scores, accept, method)
-
     # Predicting
 
     def _predicted_labels(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
         """Labels of class indices, or that of the unknown below the threshold."""
-        return self._decode_labels(classes, ~self._accepts(scores) if rejects(self) else None)
+        return self._decode_labels(classes, ~self._accepts(scores, self._offsets(classes)) if rejects(self) else None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.
@@ -207,6 +214,51 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         samples = self._read(X)
         return np.concatenate([self.rule_.predict_proba(v).cpu().numpy() for v, _ in self._judge_in_chunks(samples)])
 
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy with the unknown as one more class: the share of samples that :meth:`predict` answers rightly.
+
+        A sample whose label was not in ``fit``, -1 and "unknown" included, is answered rightly by a rejection,
+        whatever its label is; a known one by its own class alone, so that a rejection counts as a mistake. At
+        accept=0.95, samples of known classes thus score about 0.95 at most.
+
+        Parameters
+        ----------
+        X : array-like
+        y : array-like, shape (N,)
+            True labels.
+        sample_weight : array-like, shape (N,), optional
+
+        Returns
+        -------
+        float
+        """
+        samples = self._read(X)
+        labels = check_labels(y, len(samples))
+        if (labels.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
+            kinds = ["strings" if array.dtype.kind == "U" else "numbers" for array in (labels, self.classes_)]
+            raise ValueError(f"y holds {kinds[0]}, but {kinds[1]} were learned: give labels of the same kind.")
+        codes = label_codes(labels, self.classes_)
+        classes, scores = self._classes_and_knownness(samples)
+        answers = np.where(scores >= self._offsets(classes), classes, -1) if rejects(self) else classes
+        return float(np.average(answers == codes, weights=None if sample_weight is None else np.asarray(sample_weight)))
+
+    @available_if(rejects)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Score less the threshold, that of the predicted class where each has its own; below 0 is unknown.
+
+        With ``accept=None`` there is no threshold and no such method.
+        """
+        classes, scores = self._classes_and_knownness(self._read(X))
+        return scores - self._offsets(classes)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Conformal p-value of "this sample is known", in (0, 1], shape (N,).
+
+        It is the share of calibration samples that score at most as high, this one counted in; where each class has
+        a threshold of its own, the largest of those of the classes.
+        """
+        return self._p_values(*self._classes_and_knownness(self._read(X)))
+
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Knownness of each sample, shape (N,); higher means more known."""
         return self._scores(self._read(X))
@@ -233,7 +285,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, Thresholded):
         return {
             "class": self._predicted_labels(classes, scores),
             "knownness": scores,
-            "p_value": self.threshold_.p_values(scores),
+            "p_value": self._p_values(classes, scores),
             "nearest_class": self._decode_labels(classes),
             **own,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from knownot.estimators.base import Estimator
 from knownot.estimators.persistence import Saved
-from knownot.rules import ConformalThreshold, quantile_threshold
+from knownot.rules import ConformalThreshold, discoveries, quantile_threshold
 
 _METHODS = ("conformal", "quantile")
 
@@ -68,22 +67,29 @@ class Thresholded(Estimator):
         return self._set_threshold(self.score_samples(X), self.accept if accept is None else accept, method)
 
     def _set_threshold(self, scores: NDArray[np.float64], accept: float | None, method: str = "conformal") -> Self:
+        threshold = self._make_threshold(scores, accept, method)
+        return self._store_threshold(threshold, None if accept is None else float(accept))
+
+    @staticmethod
+    def _make_threshold(
+        scores: NDArray[np.float64], accept: float | None, method: str = "conformal"
+    ) -> ConformalThreshold:
         if method not in _METHODS:
             raise ValueError(f"method={method!r} is not known: use {' or '.join(map(repr, _METHODS))}.")
         threshold = ConformalThreshold(1.0 if accept is None else accept).fit(scores)
         if method == "quantile" and accept is not None:
             threshold.offset_ = quantile_threshold(scores, accept)
-        return self._store_threshold(threshold, None if accept is None else float(accept))
+        return threshold
 
-    def _store_threshold(self, threshold: ConformalThreshold, accept: float | None) -> Self:
+    def _store_threshold(self, threshold: ConformalThreshold, accept: float | None, **more: Any) -> Self:
         """All that a threshold is, in one step that nothing can interrupt."""
-        found: Mapping[str, Any] = {"threshold_": threshold, "offset_": threshold.offset_, "accept_": accept}
+        found = {"threshold_": threshold, "offset_": threshold.offset_, "accept_": accept, **more}
         self.__dict__.update(found)
         return self
 
-    def _accepts(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which scores reach the threshold. What cannot be judged has -inf, and never does."""
-        return (scores >= self.offset_) & (scores > -np.inf)
+    def _accepts(self, scores: NDArray[np.float64], offsets: Any = None) -> NDArray[np.bool_]:
+        """Which scores reach the threshold, or one for each. What cannot be judged has -inf, and never does."""
+        return (scores >= (self.offset_ if offsets is None else offsets)) & (scores > -np.inf)
 
     @available_if(rejects)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -100,6 +106,42 @@ class Thresholded(Estimator):
         """
         scores = self.score_samples(X)
         return self.threshold_.p_values(scores)
+
+    def select(self, X: Any, fdr: float = 0.1) -> NDArray[np.bool_]:
+        """Samples that are unknown, with the false-discovery rate controlled.
+
+        The rate holds for the batch: of those selected, known samples are a share of ``fdr`` at most, on average
+        over batches and calibrations. The method of Benjamini and Hochberg is applied to conformal p-values.
+
+        Parameters
+        ----------
+        X : array-like
+            N samples that are judged together.
+        fdr : float
+            Wished rate, in (0, 1).
+
+        Returns
+        -------
+        ndarray of bool, shape (N,)
+
+        Raises
+        ------
+        ValueError
+            If ``fdr`` is no such share.
+
+        Warns
+        -----
+        UserWarning
+            If nothing is selected and there are so few calibration samples, n, that it takes several samples to be
+            selected at all: the smallest p-value is 1 / (n + 1).
+
+        Notes
+        -----
+        Split-conformal p-values of a batch depend on each other positively (PRDS), so that the rate is controlled at
+        ``fdr`` times the share of known samples (Bates et al. 2023). The p-values are those from all calibration
+        samples together, also where each class has a threshold of its own.
+        """
+        return discoveries(self.threshold_.p_values(self.score_samples(X)), fdr, len(self.threshold_.scores_))
 
     def _pack(self, saved: Saved) -> None:
         super()._pack(saved)

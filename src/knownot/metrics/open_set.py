@@ -256,7 +256,7 @@ def open_set_report(
     y_true: ArrayLike,
     nearest: ArrayLike,
     knownness: ArrayLike,
-    threshold: float | None = None,
+    threshold: float | ArrayLike | None = None,
     *,
     classes: Sequence[Any] | NDArray[Any] | None = None,
 ) -> dict[str, float]:
@@ -269,8 +269,9 @@ def open_set_report(
     nearest : array of shape (N,)
         Nearest class, without rejection.
     knownness : array of shape (N,)
-    threshold : float, optional
-        Accept where ``knownness >= threshold``. Without it, what needs one is left out.
+    threshold : float or array of shape (N,), optional
+        Accept where ``knownness >= threshold``. Without it, what needs one is left out; where each sample has its
+        own, ``threshold`` is.
     classes : sequence of labels, optional
         The known classes; by default all of ``y_true`` that are not -1 or "unknown".
 
@@ -311,8 +312,9 @@ def open_set_report(
             "oscr": oscr(known, correct, scores),
         }
     if threshold is not None:
-        report |= _at_threshold(truth, chosen, known, scores >= threshold)
-        report["threshold"] = float(threshold)
+        report |= _at_threshold(truth, chosen, known, scores >= np.asarray(threshold))
+        if np.ndim(threshold) == 0:
+            report["threshold"] = float(threshold)  # type: ignore[arg-type]
     named = np.unique(truth[~known & ~unknown_mask(truth)])
     if len(named):
         n_training = len(np.unique(truth[known])) if classes is None else len(np.unique(np.asarray(classes)))

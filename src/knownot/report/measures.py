@@ -26,7 +26,7 @@ def open_set_metrics(
     true_names: NDArray[np.str_],
     nearest: NDArray[np.int64],
     knownness: NDArray[np.float64],
-    threshold: float,
+    threshold: float | NDArray[np.float64],
     n_classes: int,
 ) -> dict[str, float]:
     """Metrics of a classifier, as of :func:`knownot.metrics.open_set_report`.
@@ -38,7 +38,7 @@ def open_set_metrics(
     true_names : ndarray of str, shape (N,)
         Tell unknown classes apart, which openness counts.
     knownness : ndarray of float, shape (N,)
-    threshold : float
+    threshold : float, or ndarray of float, shape (N,)
     n_classes : int
         Number of known classes.
 
@@ -94,5 +94,6 @@ def clustering_metrics(labels: NDArray[Any], clusters: NDArray[np.int64]) -> dic
     }
 
 
-def _without_known(knownness: NDArray[np.float64], threshold: float) -> dict[str, float]:
-    return {"threshold": threshold, "unknown_rejection": float(np.mean(knownness < threshold))}
+def _without_known(knownness: NDArray[np.float64], threshold: float | NDArray[np.float64]) -> dict[str, float]:
+    found = {"threshold": float(threshold)} if np.ndim(threshold) == 0 else {}
+    return {**found, "unknown_rejection": float(np.mean(knownness < threshold))}

@@ -90,6 +90,12 @@ class Subject:
         """Lowest accepted knownness, minus infinity where none is set."""
         return float(getattr(self.estimator, "offset_", -np.inf))
 
+    @cached_property
+    def sample_threshold(self) -> float | NDArray[np.float64]:
+        """Threshold of each sample, shape (N,), where predicted classes have their own; else one for all."""
+        offsets = getattr(self.estimator, "class_offsets_", None)
+        return self.threshold if offsets is None else np.asarray(offsets)[self.nearest]
+
     @property
     def accept(self) -> float | None:
         """Share of known samples that the threshold was made to accept, if one was asked for."""
@@ -158,7 +164,7 @@ class Subject:
             return {}
         if self.has("class"):
             return open_set_metrics(
-                self.y_true, self.true_names, self.nearest, self.knownness, self.threshold, len(self.classes)
+                self.y_true, self.true_names, self.nearest, self.knownness, self.sample_threshold, len(self.classes)
             )
         if self.known is not None:
             return detection_metrics(self.known, self.knownness, self.threshold)

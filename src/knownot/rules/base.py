@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from scipy.optimize import minimize_scalar
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch import Tensor
 
 Evidence = Mapping[str, Tensor]
@@ -47,6 +48,9 @@ class Rule(BaseEstimator, ABC):
         Evidence that it takes in where the module supplies it.
     learns_from : tuple of str
         Evidence on training samples that :meth:`fit` takes in where the module supplies it.
+    calibrates_on_held_out : bool
+        Whether :meth:`calibrate` learns more than the temperature, so that it needs samples that :meth:`fit` did not
+        see. A class with a ``calibrate`` of its own counts as one unless it says False.
     temperature : float
         Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
     """
@@ -55,7 +59,13 @@ class Rule(BaseEstimator, ABC):
     uses: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     learns_from: tuple[str, ...] = ()
+    calibrates_on_held_out: ClassVar[bool] = False
     temperature: float = 1.0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "calibrate" in vars(cls) and "calibrates_on_held_out" not in vars(cls):
+            cls.calibrates_on_held_out = True
 
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse classes, or parameters, that the rule cannot work with, before anything is trained.
@@ -107,6 +117,10 @@ class Rule(BaseEstimator, ABC):
             What :attr:`learns_from` names, as far as the model provides it.
         """
 
+    def fit_again(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
+        """A copy fitted to other samples of the same classes, which keeps what this rule has chosen, if anything."""
+        return clone(self).fit(z, y, evidence)
+
     @abstractmethod
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         """Logits and knownness of every sample.
@@ -143,26 +157,51 @@ class Rule(BaseEstimator, ABC):
         return torch.softmax(verdict.logits.double() / self.temperature, -1)
 
     def calibrate(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Rule:
-        """Fit what needs held-out known samples: here the temperature of the probabilities.
+        """Fit what needs held-out known samples: here the temperature of the probabilities."""
+        return self.fit_temperature(self.evaluate(z, evidence).logits, y)
+
+    def fit_temperature(self, logits: Tensor, y: Tensor) -> Rule:
+        """Fit the temperature to the logits of held-out known samples.
 
         The temperature is the one of least cross-entropy on these samples (Guo et al. 2017,
         "On calibration of modern neural networks"), with label smoothing worth one sample of a
         random label: without it, samples that are all classified correctly would drive it to 0. It changes
         no decision.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (N, C)
+        y : Tensor, shape (N,), int64
         """
-        logits = self.evaluate(z, evidence).logits.double()
-        smoothing = 1.0 / (len(y) + 1)
-
-        def cross_entropy(log_temperature: float) -> float:
-            scaled = logits / float(torch.tensor(log_temperature).exp())
-            return float(torch.nn.functional.cross_entropy(scaled, y, label_smoothing=smoothing))
-
-        if logits.shape[1] > 1 and len(y):
-            found = minimize_scalar(cross_entropy, bounds=(-5.0, 7.0), method="bounded")
-            self.temperature = float(torch.tensor(found.x).exp())
+        self.temperature = best_temperature(logits, y)
         return self
 
     def _require_evidence(self, evidence: Evidence | None) -> Evidence:
         evidence = evidence or {}
         self.check_evidence(list(evidence))
         return evidence
+
+
+def best_temperature(logits: Tensor, y: Tensor) -> float:
+    """What to divide logits by for the least cross-entropy, with a smoothing worth one sample of a random label.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (N, C)
+    y : Tensor, shape (N,), int64
+
+    Returns
+    -------
+    float
+        1 where there is nothing to choose by.
+    """
+    logits = logits.double()
+    smoothing = 1.0 / (len(y) + 1)
+
+    def cross_entropy(log_temperature: float) -> float:
+        scaled = logits / math.exp(log_temperature)
+        return float(torch.nn.functional.cross_entropy(scaled, y, label_smoothing=smoothing))
+
+    if logits.shape[1] < 2 or not len(y):
+        return 1.0
+    return math.exp(minimize_scalar(cross_entropy, bounds=(-5.0, 7.0), method="bounded").x)

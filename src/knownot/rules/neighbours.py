@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
+from knownot.rules.whitening import Whitening
 
 _BLOCK = 64
 
@@ -50,7 +53,8 @@ def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> t
     for start in range(0, len(queries), chunk):
         part = queries[start : start + chunk] - centre
         gap = torch.addmm(half_norms, part, padded.T, alpha=-1.0)
-        found = _k_smallest(gap, k)
+        # A row with NaN finds the padding; its distances are NaN whatever it finds.
+        found = _k_smallest(gap, k).clamp_max(len(references) - 1)
         # The winners' distances are taken by difference, exact also for a duplicate of a reference.
         exact = (part[:, None] - references[found]).norm(dim=2)
         exact, order = exact.sort(1)
@@ -99,13 +103,17 @@ class Neighbours(Rule):
         self.max_references = max_references
         self.random_state = random_state
 
-    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Neighbours:
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
         if self.max_references is not None and len(z) > self.max_references:
             keep = self._sample_references(y)
             z, y = z[keep], y[keep]
-        self.references_, self.labels_ = z.detach(), y
+        self.references_, self.labels_ = self._in_metric(z.detach()), y
         self.n_classes_ = int(y.max()) + 1
         return self
+
+    def _in_metric(self, z: Tensor) -> Tensor:
+        """Embeddings where Euclidean distance is the one that is meant."""
+        return z
 
     def _sample_references(self, y: Tensor) -> Tensor:
         """Indices of the embeddings to keep."""
@@ -122,15 +130,112 @@ class Neighbours(Rule):
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         k = min(self.k, len(self.references_))
-        distances, indices = nearest(z, self.references_, k)
+        distances, indices = nearest(self._in_metric(z), self.references_, k)
         votes = F.one_hot(self.labels_[indices], self.n_classes_).to(distances.dtype)
         # Less than half a vote in all, so that nearness only decides between equal counts.
         rank = 0.4 * torch.arange(k, 0, -1, device=z.device) / (k * (k + 1) / 2)
         counts = (votes * (1.0 + rank[:, None])).sum(1)
-        return Verdict(torch.log(counts + 0.1), -distances.mean(1))
+        return Verdict(torch.log(counts + 0.1), self._knownness(distances, indices))
+
+    def _knownness(self, distances: Tensor, indices: Tensor) -> Tensor:
+        return -distances.mean(1)
 
     def state(self) -> State:
         return {"references": self.references_, "labels": self.labels_}
 
-    def restore(self, state: State) -> Neighbours:
-        return self.fit(state["references"], state["labels"])
+    def restore(self, state: State) -> Self:
+        self.references_, self.labels_ = state["references"], state["labels"]
+        self.n_classes_ = int(self.labels_.max()) + 1
+        return self
+
+
+class CosineNeighbours(Neighbours):
+    """Nearest neighbours by direction: embeddings are brought to length 1 first.
+
+    Parameters
+    ----------
+    k, max_references, random_state
+        As in :class:`Neighbours`.
+
+    References
+    ----------
+    Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z, y = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    >>> CosineNeighbours(k=1).fit(z, y).score(torch.tensor([[0.0, 9.0]]))
+    (tensor([1]), tensor([-0.]))
+    """
+
+    name = "cosine"
+
+    def _in_metric(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=1)
+
+
+class WhitenedNeighbours(Neighbours):
+    """Nearest neighbours where the classes have the unit covariance on average.
+
+    Directions in which members of one class differ count less than those that tell classes apart. The
+    covariance within classes is shrunk (Ledoit and Wolf), so that few rows of many columns will do.
+
+    Parameters
+    ----------
+    k, max_references, random_state
+        As in :class:`Neighbours`.
+
+    References
+    ----------
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[0.0, -9.0], [0.1, 9.0], [1.0, -9.0], [1.1, 9.0]])
+    >>> rule = WhitenedNeighbours(k=1).fit(z, torch.tensor([0, 0, 1, 1]))
+    >>> rule.score(torch.tensor([[0.9, 0.0]]))[0]
+    tensor([1])
+    """
+
+    name = "whitened"
+
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        self.whitening_ = Whitening.fit(z, y)
+        super().fit(z, y, evidence)
+        return self
+
+    def _in_metric(self, z: Tensor) -> Tensor:
+        return self.whitening_(z)
+
+    def state(self) -> State:
+        return {**super().state(), **self.whitening_.state()}
+
+    def restore(self, state: State) -> Self:
+        self.whitening_ = Whitening.restore(state)
+        super().restore(state)
+        return self
+
+
+class WhitenedCosineNeighbours(WhitenedNeighbours):
+    """Nearest neighbours by direction from the centre, where the classes have the unit covariance on average.
+
+    Parameters
+    ----------
+    k, max_references, random_state
+        As in :class:`Neighbours`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[9.0, 0.0], [9.0, 0.1], [-9.0, 0.0], [-9.0, 0.1]])
+    >>> rule = WhitenedCosineNeighbours(k=1).fit(z, torch.tensor([0, 0, 1, 1]))
+    >>> rule.score(torch.tensor([[50.0, 0.0]]))[0]
+    tensor([0])
+    """
+
+    name = "whitened-cosine"
+
+    def _in_metric(self, z: Tensor) -> Tensor:
+        return F.normalize(super()._in_metric(z), dim=1)

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
 
 from knownot.metrics import best_f1_threshold
 
@@ -86,14 +87,19 @@ class ConformalThreshold:
     Examples
     --------
     >>> threshold = ConformalThreshold(accept=0.9).fit(range(1, 100))
-    >>> threshold.offset_
-    10.0
+    >>> threshold
+    ConformalThreshold(accept=0.9, offset=10, 99 samples)
     >>> threshold.p_values([0.5, 50.0])
     array([0.01, 0.51])
     """
 
     def __init__(self, accept: float = 0.95) -> None:
         self.accept = _check_rate(accept)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "offset_"):
+            return f"ConformalThreshold(accept={self.accept:g})"
+        return f"ConformalThreshold(accept={self.accept:g}, offset={self.offset_:.4g}, {len(self.scores_)} samples)"
 
     def fit(self, scores: ArrayLike) -> ConformalThreshold:
         """Calibrate on the knownness of held-out known samples, shape (n,)."""
@@ -123,12 +129,52 @@ class ConformalThreshold:
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Conformal p-value of "this sample is known", in (0, 1], shape as the scores.
 
-        Small means unusual; a score that is NaN counts as the lowest. For a batch, control the
-        share of false discoveries with ``scipy.stats.false_discovery_control``.
+        Small means unusual; a score that is NaN counts as the lowest. For a batch,
+        :func:`discoveries` controls the share of false discoveries.
         """
         values = np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
         at_most = np.searchsorted(self.scores_, values, side="right")
         return np.asarray((1.0 + at_most) / (len(self.scores_) + 1.0), dtype=np.float64)
+
+
+def discoveries(p_values: ArrayLike, fdr: float, n_calibration: int) -> NDArray[np.bool_]:
+    """Samples that are unknown, with the false-discovery rate controlled (Benjamini and Hochberg).
+
+    Parameters
+    ----------
+    p_values : array-like, shape (N,)
+        Conformal p-values of a batch.
+    fdr : float
+        Wished rate, in (0, 1).
+    n_calibration : int
+        Calibration samples, which limit how small a p-value can be.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+
+    Examples
+    --------
+    >>> discoveries([0.01, 0.5, 0.02], fdr=0.1, n_calibration=99)
+    array([ True, False,  True])
+    """
+    if not 0.0 < fdr < 1.0:
+        raise ValueError(f"fdr={fdr!r} is no false-discovery rate: give a share between 0 and 1, such as 0.1.")
+    p = np.asarray(p_values, dtype=np.float64)
+    # Adjusted p-values may miss the rate by rounding: 0.3 * (1 / 3).
+    chosen = np.asarray(false_discovery_control(p) <= fdr * (1.0 + 1e-9)) if len(p) else np.zeros(0, dtype=bool)
+    least = math.ceil(len(p) / (fdr * (n_calibration + 1)) - 1e-9)
+    if len(p) and not chosen.any() and least > 1:
+        possible = f"of {len(p)} samples, only {least} or more can be selected together"
+        if least > len(p):
+            possible = f"of {len(p)} samples, however unusual, none can be selected"
+        warnings.warn(
+            f"nothing is selected. With {n_calibration} calibration samples no p-value is below "
+            f"1/{n_calibration + 1}, so that at fdr={fdr:g}, {possible}: calibrate on more known samples "
+            f"({math.ceil(len(p) / fdr - 1e-9) - 1} for a single one to be selected).",
+            stacklevel=3,
+        )
+    return chosen
 
 
 def f1_threshold(

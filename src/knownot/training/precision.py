@@ -1,43 +1,14 @@
-"""Which accelerator and which precision, decided by the hardware (never by timing)."""
+"""Which precision, decided by the hardware and the module (never by timing)."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import nn
 
+from knownot.hardware import choose_accelerator, cpu_has_bfloat16, gpu_has_bfloat16
+
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-
-
-def choose_accelerator(accelerator: str = "auto") -> str:
-    """Name the device type that ``accelerator`` means here.
-
-    Parameters
-    ----------
-    accelerator : {"auto", "cpu", "cuda", "mps"}
-
-    Returns
-    -------
-    {"cpu", "cuda", "mps"}
-
-    Raises
-    ------
-    ValueError
-        If that accelerator is not on this machine.
-
-    Examples
-    --------
-    >>> choose_accelerator("cpu")
-    'cpu'
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if accelerator == "auto":
-        return next(name for name, available in there.items() if available)
-    if not there.get(accelerator, False):
-        found = ", ".join(repr(name) for name, available in there.items() if available)
-        raise ValueError(f"accelerator={accelerator!r} is not on this machine, which has {found}: use one, or 'auto'.")
-    return accelerator
 
 
 def choose_precision(module: nn.Module, accelerator: str = "auto") -> Literal["32-true", "bf16-mixed"]:
@@ -64,15 +35,9 @@ def choose_precision(module: nn.Module, accelerator: str = "auto") -> Literal["3
     """
     device_type = choose_accelerator(accelerator)
     if device_type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        return "bf16-mixed" if gpu_has_bfloat16() else "32-true"
     convolves = any(isinstance(part, _CONVOLUTIONS) for part in module.modules())
     return "bf16-mixed" if device_type == "cpu" and convolves and cpu_has_bfloat16() else "32-true"
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16 (without them it is emulated, and slow)."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name)() for name in checks if hasattr(torch.cpu, name))
 
 
 def has_image_convolutions(module: nn.Module) -> bool:

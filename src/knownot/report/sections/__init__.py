@@ -2,6 +2,7 @@
 
 from knownot.report.sections.clusters import Clusters
 from knownot.report.sections.confusion import Confusion
+from knownot.report.sections.coverage import Coverage
 from knownot.report.sections.curves import Curves
 from knownot.report.sections.generated import Generated
 from knownot.report.sections.headline import Headline
@@ -20,6 +21,7 @@ SECTIONS: tuple[Section, ...] = (
     Scores(),
     Curves(),
     Metrics(),
+    Coverage(),
     Confusion(),
     Clusters(),
     Map(),

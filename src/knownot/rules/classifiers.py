@@ -1,0 +1,165 @@
+"""What a plain classifier says of a sample: a linear one, and trees; both by scikit-learn, kept as tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import torch
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree._tree import NODE_DTYPE, Tree
+from torch import Tensor
+
+from knownot.rules.base import Evidence, Rule, State, Verdict
+
+_MAX_STEPS = 300
+_ROWS_PER_TREE = 4000
+# Numbers in the table above which trees are grown side by side.
+_WORTH_THREADS = 20_000
+
+
+class Linear(Rule):
+    """Knownness is the energy of the logits of a logistic regression on the embeddings.
+
+    Parameters
+    ----------
+    inverse_penalty : float
+        C of scikit-learn's ``LogisticRegression``, above 0.
+    class_weight : {"balanced"} or mapping of class index to float, optional
+        As in scikit-learn.
+
+    References
+    ----------
+    Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020, equation 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z, y = torch.tensor([[0.0], [2.0], [9.0], [11.0]]), torch.tensor([0, 0, 1, 1])
+    >>> Linear().fit(z, y).score(torch.tensor([[1.0], [7.0]]))[0]
+    tensor([0, 1])
+    """
+
+    name = "linear"
+
+    def __init__(self, inverse_penalty: float = 1.0, class_weight: str | Mapping[int, float] | None = None) -> None:
+        self.inverse_penalty = inverse_penalty
+        self.class_weight = class_weight
+
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        n_classes = int(y.max()) + 1
+        weights, biases = np.zeros((n_classes, z.shape[1])), np.zeros(n_classes)
+        if n_classes > 1:
+            model = LogisticRegression(C=self.inverse_penalty, max_iter=_MAX_STEPS, class_weight=self.class_weight)
+            model.fit(z.detach().cpu().double().numpy(), y.cpu().numpy())
+            weights, biases = model.coef_, model.intercept_
+            if n_classes == 2:
+                # One column tells two classes apart: half of it for each.
+                weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+        self.weights_, self.biases_ = torch.from_numpy(weights).to(z), torch.from_numpy(biases).to(z)
+        return self
+
+    def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
+        logits = torch.addmm(self.biases_, z, self.weights_.T)
+        return Verdict(logits, logits.double().logsumexp(1))
+
+    def state(self) -> State:
+        return {"weights": self.weights_, "biases": self.biases_}
+
+    def restore(self, state: State) -> Self:
+        self.weights_, self.biases_ = state["weights"], state["biases"]
+        return self
+
+
+class Forest(Rule):
+    """Knownness is the largest class probability of a forest of extremely randomised trees, as log-odds.
+
+    Parameters
+    ----------
+    n_trees : int
+    class_weight : {"balanced", "balanced_subsample"} or mapping of class index to float, optional
+        As in scikit-learn.
+    random_state : int
+
+    References
+    ----------
+    Geurts, Ernst, Wehenkel, "Extremely randomized trees", 2006.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z, y = torch.tensor([[0.0], [2.0], [9.0], [11.0]]), torch.tensor([0, 0, 1, 1])
+    >>> classes, knownness = Forest().fit(z, y).score(torch.tensor([[1.0], [5.5], [10.0]]))
+    >>> classes[0], classes[2], bool(knownness[1] < knownness.max())
+    (tensor(0), tensor(1), True)
+    """
+
+    name = "forest"
+
+    def __init__(
+        self, n_trees: int = 100, class_weight: str | Mapping[int, float] | None = None, random_state: int = 0
+    ) -> None:
+        self.n_trees = n_trees
+        self.class_weight = class_weight
+        self.random_state = random_state
+
+    def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        many = len(z) > _ROWS_PER_TREE
+        forest = ExtraTreesClassifier(
+            self.n_trees,
+            class_weight=self.class_weight,
+            random_state=self.random_state,
+            # Of large data each tree sees a part, so that neither time nor file grows with them.
+            bootstrap=many,
+            max_samples=_ROWS_PER_TREE if many else None,
+            n_jobs=-1 if z.numel() > _WORTH_THREADS else None,
+        )
+        forest.fit(z.detach().float().cpu().numpy(), y.cpu().numpy())
+        trees = [tree.tree_ for tree in forest.estimators_]
+        nodes = np.concatenate([tree.__getstate__()["nodes"] for tree in trees])
+        values = np.concatenate([tree.value[:, 0] for tree in trees])
+        own = {
+            "children": torch.from_numpy(np.stack([nodes["left_child"], nodes["right_child"]], 1).astype(np.int32)),
+            "features": torch.from_numpy(nodes["feature"].astype(np.int32)),
+            "thresholds": torch.from_numpy(nodes["threshold"].astype(np.float64)),
+            "shares": torch.from_numpy(values.astype(np.float32)),
+            "sizes": torch.tensor([tree.node_count for tree in trees]),
+            "depths": torch.tensor([tree.max_depth for tree in trees]),
+            "n_features": torch.tensor(z.shape[1]),
+        }
+        # As it would be read from a file, so that a loaded model gives the same to the last bit.
+        return self.restore(own)
+
+    def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
+        rows = np.ascontiguousarray(z.detach().cpu().numpy(), dtype=np.float32)
+        votes = np.zeros((len(rows), self.n_classes_))
+        for tree in self.trees_:
+            votes += tree.predict(rows).reshape(votes.shape)
+        # No class is quite impossible: half a tree's vote for each.
+        n_trees = len(self.trees_)
+        logits = torch.from_numpy(np.log((votes + 0.5) / (n_trees + 0.5 * self.n_classes_))).to(z.device)
+        largest = logits.max(1).values
+        return Verdict(logits, largest - torch.log1p(-largest.exp().clamp_max(1.0 - math.ulp(1.0))))
+
+    def state(self) -> State:
+        return self.state_
+
+    def restore(self, state: State) -> Self:
+        self.state_ = dict(state)
+        arrays = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        self.n_classes_ = arrays["shares"].shape[1]
+        shape = (int(arrays["n_features"]), np.array([self.n_classes_], dtype=np.intp), 1)
+        self.trees_, stop = [], 0
+        for size, depth in zip(arrays["sizes"].tolist(), arrays["depths"].tolist(), strict=True):
+            start, stop = stop, stop + size
+            nodes = np.zeros(size, dtype=NODE_DTYPE)
+            nodes["left_child"], nodes["right_child"] = arrays["children"][start:stop].T
+            nodes["feature"], nodes["threshold"] = arrays["features"][start:stop], arrays["thresholds"][start:stop]
+            tree = Tree(*shape)
+            values = arrays["shares"][start:stop, None].astype(np.float64)
+            tree.__setstate__({"max_depth": depth, "node_count": size, "nodes": nodes, "values": values})
+            self.trees_.append(tree)
+        return self
