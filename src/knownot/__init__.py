@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         SoftmaxClassifier,
         load,
     )
+    from knownot.estimators.wrapper import OpenSetWrapper
+    from knownot.model_selection import LeaveClassesOut, auroc_scorer, open_macro_f1_scorer, oscr_scorer, rehearse
     from knownot.training import TrainingSettings
     from knownot.version import __version__
 
@@ -35,11 +37,17 @@ __all__ = [
     "GMVAEClassifier",
     "GaussianMixtureClusterer",
     "GaussianMixtureDensity",
+    "LeaveClassesOut",
+    "OpenSetWrapper",
     "SoftmaxClassifier",
     "TrainingSettings",
     "__version__",
+    "auroc_scorer",
     "embed",
     "load",
+    "open_macro_f1_scorer",
+    "oscr_scorer",
+    "rehearse",
 ]
 
 

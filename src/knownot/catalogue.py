@@ -59,6 +59,12 @@ RULES = {
 #: Names of the package itself, to "module:name".
 PUBLIC = {
     **ESTIMATORS,
+    "OpenSetWrapper": "knownot.estimators.wrapper:OpenSetWrapper",
+    "LeaveClassesOut": "knownot.model_selection:LeaveClassesOut",
+    "rehearse": "knownot.model_selection:rehearse",
+    "auroc_scorer": "knownot.model_selection:auroc_scorer",
+    "oscr_scorer": "knownot.model_selection:oscr_scorer",
+    "open_macro_f1_scorer": "knownot.model_selection:open_macro_f1_scorer",
     "TrainingSettings": "knownot.training:TrainingSettings",
     "embed": "knownot.embeddings:embed",
     "load": "knownot.estimators:load",

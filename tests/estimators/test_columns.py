@@ -7,12 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 import knownot
-from knownot import EmbeddingClassifier, GaussianMixtureClusterer, GaussianMixtureDensity, GMVAEClassifier
+from knownot import (
+    EmbeddingClassifier,
+    GaussianMixtureClusterer,
+    GaussianMixtureDensity,
+    GMVAEClassifier,
+    OpenSetWrapper,
+)
 from knownot.estimators.columns import Column, TableEncoding
 from knownot.rules import Neighbours
 
@@ -390,3 +398,21 @@ def test_penguins_as_they_come(data_root):
     model = EmbeddingClassifier(random_state=0).fit(X[known], y[known])
     assert model.score(X[known], y[known]) > 0.85
     assert (model.predict(X[~known]) == "unknown").mean() > 0.8
+
+
+def test_wrapped_classifiers_take_such_tables_as_far_as_they_can():
+    """The wrapped one gets the columns as they are, the evidence takes them encoded."""
+    frame, y = animals(300)
+    frame = frame.drop(columns=["size", "wild"])
+    words = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["home", "sex"]), remainder="passthrough"
+    )
+    inner = make_pipeline(words, HistGradientBoostingClassifier(max_iter=5))
+    model = OpenSetWrapper(inner, rule="neighbours", random_state=0).fit(frame, y)
+    assert model.columns_.columns[2].levels == ("barn", "field", "nest", "tree")
+    strange = frame.copy()
+    strange.loc[:4, "home"] = "moon"
+    with pytest.warns(UserWarning, match="5 of 300 rows cannot be judged .*'moon'"):
+        said = model.assess(strange)
+    assert (said["class"][:5] == "unknown").all()
+    np.testing.assert_array_equal(said["knownness"][5:], model.score_samples(frame)[5:])

@@ -105,8 +105,8 @@ class Estimator(BaseEstimator):
             warnings.warn(f"{n} rows of X miss all values: nothing was learned from them.", stacklevel=5)
         return encoded
 
-    def _learn_scaling(self, training: Samples) -> None:
-        self.scaling_ = Scaling.fit(training, () if self.columns_ is None else self.columns_.groups)
+    def _fit_scaling(self, samples: Samples) -> Scaling:
+        return Scaling.fit(samples, () if self.columns_ is None else self.columns_.groups)
 
     def _decode_columns(self, rows: Any) -> Any:
         """Rows as a user has them: levels instead of one-hot columns."""

@@ -225,6 +225,8 @@ def unjudged(samples: Any) -> NDArray[np.bool_]:
     array([ True, False])
     """
     found = np.zeros(len(samples), bool)
+    # A wrapper's samples have their rows beside what the wrapped classifier is given.
+    samples = getattr(samples, "rows", samples)
     if isinstance(samples, np.ndarray) and samples.dtype.kind == "f":
         for start in range(0, len(samples), _CHUNK):
             part = samples[start : start + _CHUNK]

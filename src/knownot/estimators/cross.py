@@ -87,7 +87,7 @@ class CrossCalibrated(RejectingClassifier):
     def _fit_to_all(self, part: Part, seed: int, like: Rule | None = None) -> None:
         """Fit scaling and rule to all samples, but for those that the rule itself needs held out."""
         part = self._judged(part, "training")
-        self._learn_scaling(part[0])
+        self.scaling_ = self._fit_scaling(part[0])
         training, selection = part, None
         if make_rule(self.rule).calibrates_on_held_out:
             training, selection = _split_within(part, self.validation_fraction, seed)

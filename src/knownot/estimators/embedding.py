@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from knownot.estimators.cross import CrossCalibrated
+from knownot.estimators.forecasting import Forecasting
 from knownot.estimators.inputs import Samples, chunks
 from knownot.estimators.judging import Chunk, Part
 from knownot.rules import Rule
 
 
-class EmbeddingClassifier(CrossCalibrated):
+class EmbeddingClassifier(Forecasting, CrossCalibrated):
     """Open-set classifier for tables, and for embeddings from any model: a rule on the columns themselves.
 
     Parameters
@@ -22,6 +24,8 @@ class EmbeddingClassifier(CrossCalibrated):
             "relative-mahalanobis", "gaussian", "mixture", "linear", "forest", "nc-d", "nc-u", "weibull"} or Rule
         How rows become class and knownness. "auto", the default, weighs a dozen kinds of evidence by hiding known
         classes (:class:`knownot.rules.WeightedEvidence`); the others are one of them alone, on standardised columns.
+    class_weight : "balanced", or mapping of label to float, optional
+        Weight of the classes in the classifiers that "auto", "linear" and "forest" fit, as in scikit-learn.
     accept, validation_fraction, random_state
         As in :class:`GMVAEClassifier`.
     calibration : {"auto", "split", "cross"}
@@ -34,6 +38,10 @@ class EmbeddingClassifier(CrossCalibrated):
 
     Attributes
     ----------
+    forecast_ : Forecast
+        How well unknown classes will be refused, by hiding known ones; with rule="auto".
+    expected_auroc_ : float
+        Expected AUROC of known against unknown samples, of the forecast.
     classes_, input_shape_, rule_, offset_, threshold_, class_offsets_, n_features_in_, feature_names_in_
         As in :class:`GMVAEClassifier`.
 
@@ -52,6 +60,7 @@ class EmbeddingClassifier(CrossCalibrated):
         self,
         rule: str | Rule = "auto",
         *,
+        class_weight: str | Mapping[Any, float] | None = None,
         accept: float | None = 0.95,
         validation_fraction: float = 0.2,
         calibration: str = "auto",
@@ -59,6 +68,7 @@ class EmbeddingClassifier(CrossCalibrated):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.rule = rule
+        self.class_weight = class_weight
         self.accept = accept
         self.validation_fraction = validation_fraction
         self.calibration = calibration
@@ -69,6 +79,12 @@ class EmbeddingClassifier(CrossCalibrated):
         if len(self.input_shape_) != 1:
             raise ValueError("EmbeddingClassifier takes tables and embeddings (N, F), not images: embed them first.")
         self._check_evidence()
+
+    def _rule_settings(self) -> dict[str, Any]:
+        if self.class_weight is None or isinstance(self.class_weight, str):
+            return {} if self.class_weight is None else {"class_weight": self.class_weight}
+        codes = self._encode_labels(np.asarray(list(self.class_weight)), "class_weight")
+        return {"class_weight": dict(zip(codes.tolist(), self.class_weight.values(), strict=True))}
 
     def _evidence_chunks(self, samples: Samples, names: Collection[str] | None) -> Iterator[Chunk]:
         # Columns as wide as they are, but for one unit for all: what standardising takes from principal components.

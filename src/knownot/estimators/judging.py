@@ -47,9 +47,16 @@ class RuleBased(Labelled):
         """Subclusters of each class, as far as they are known."""
         return [1] * len(self.classes_)
 
+    def _rule_settings(self) -> dict[str, Any]:
+        """What else a rule that is given by name is made with."""
+        return {}
+
+    def _make_rule(self, seed: int = 0) -> Rule:
+        return make_rule(self.rule, self._subclusters_per_class(), seed, self._rule_settings())
+
     def _check_evidence(self) -> None:
         """Refuse a rule that cannot work with these classes or this evidence, before anything is trained."""
-        rule = make_rule(self.rule)
+        rule = self._make_rule()
         rule.check(self._subclusters_per_class())
         rule.check_evidence(self._evidence_names)
 
@@ -71,7 +78,7 @@ class RuleBased(Labelled):
 
         ``like`` is the rule fitted to more samples of the same classes, whose choices it takes over.
         """
-        rule = make_rule(self.rule, self._subclusters_per_class(), seed)
+        rule = self._make_rule(seed)
         seen = self._collect_evidence(training[0], rule.learns_from)
         z, y = seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device)
         self.rule_ = rule.fit(z, y, seen) if like is None else like.fit_again(z, y, seen)
@@ -116,13 +123,16 @@ class RuleBased(Labelled):
                 self.rule_.to(z.device)
             with torch.inference_mode():
                 # The rule sees the filled-up chunk too, so that its results do not depend on n either.
-                logits, knownness = self.rule_.evaluate(z, evidence)
+                logits, knownness = self._evaluate_rule(z, evidence)
                 knownness = torch.nan_to_num(knownness[:n], nan=-torch.inf)
                 # Their gaps were filled for the sake of the nearest class.
                 knownness[torch.from_numpy(unjudged(samples[start : start + n]))] = -torch.inf
                 verdict = Verdict(logits[:n], knownness)
             start += n
             yield verdict, z[:n]
+
+    def _evaluate_rule(self, z: Tensor, evidence: dict[str, Tensor]) -> Verdict:
+        return self.rule_.evaluate(z, evidence)
 
     def _classes_and_knownness(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Class index and knownness of checked samples."""
@@ -144,5 +154,5 @@ class RuleBased(Labelled):
 
     def _restore(self, saved: Saved) -> None:
         super()._restore(saved)
-        self.rule_ = make_rule(self.rule, self._subclusters_per_class()).restore(saved.group("rule"))
+        self.rule_ = self._make_rule().restore(saved.group("rule"))
         self.rule_.temperature = saved.facts["temperature"]

@@ -124,7 +124,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
     def _learn_unlabelled(self, training: Samples, selection: Samples, random: np.random.RandomState) -> None:
         """Scale, build and train on samples without labels."""
         training, selection = (part[~unjudged(part)] for part in (training, selection))
-        self._learn_scaling(training)
+        self.scaling_ = self._fit_scaling(training)
         seed = int(random.randint(2**31 - 1))
         self._learn((training, np.full(len(training), -1)), (selection, np.full(len(selection), -1)), seed)
 

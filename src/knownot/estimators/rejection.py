@@ -80,7 +80,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
         training, selection = self._judged(training, "training"), self._judged(selection, "selection")
         seed = int(random.randint(2**31 - 1))
-        self._learn_scaling(training[0])
+        self.scaling_ = self._fit_scaling(training[0])
         self._learn(training, selection, seed)
         self._fit_rule(training, selection, seed)
         predicted, scores = self._classes_and_knownness(calibration[0])

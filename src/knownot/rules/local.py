@@ -109,8 +109,7 @@ class Residual(Rule):
         rest = len(variances) - n_plane
         counts = torch.bincount(y).double().to(rows.device)
         means = torch.zeros(len(counts), z.shape[1], dtype=torch.float64, device=rows.device).index_add_(0, y, rows)
-        # Contiguous, as they are after loading: products of other strides differ in their last bits.
-        self.centre_, self.directions_ = centre.to(z), directions[:, :rest].to(z).contiguous()
+        self.centre_, self.directions_ = centre.to(z), directions[:, :rest].contiguous().to(z)
         self.means_ = (means / counts[:, None]).to(z)
         self.variance_ = float(variances.mean()) + _SMALLEST
         return self

@@ -44,5 +44,9 @@ def make_rule(
         raise ValueError(f"rule={rule!r} is not known: use one of {', '.join(map(repr, RULES))}, or a Rule.")
     cls: type[Rule] = resolve(RULES[rule])
     given = {"n_subclusters": n_subclusters, "random_state": random_state}
-    taken = {name: value for name, value in given.items() if name in signature(cls).parameters}
+    parameters = signature(cls).parameters
+    foreign = [name for name in settings or {} if name not in parameters]
+    if foreign:
+        raise ValueError(f"rule={rule!r} does not take {', '.join(foreign)}: it takes {', '.join(parameters)}.")
+    taken = {name: value for name, value in given.items() if name in parameters}
     return cls(**{**taken, **_DEFAULT_SETTINGS.get(rule, {}), **(settings or {})})

@@ -35,6 +35,8 @@ class Source:
         of its probability.
     votes : bool
         Whether it may take part in naming the class.
+    prototype : Rule, optional
+        The rule itself, of which unfitted copies are made, where it is not one of the catalogue.
     max_classes : int
         Above, it is left out: its size or its fitting time grows too fast.
     needs_classes : int
@@ -49,6 +51,7 @@ class Source:
     votes: bool = True
     max_classes: int = 1_000_000
     needs_classes: int = 1
+    prototype: Rule | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Source:
 
     def make(self, settings: Mapping[str, Any]) -> Rule:
         """The rule, unfitted, with those of the settings that it takes."""
-        rule = make_rule(self.rule)
+        rule = make_rule(self.rule if self.prototype is None else self.prototype)
         taken = {name: value for name, value in settings.items() if name in rule.get_params()}
         return rule.set_params(**taken)
 
@@ -95,8 +98,10 @@ SOURCES: tuple[Source, ...] = (
 )
 
 
-def sources_for(n_classes: int, views: Mapping[str, Tensor], names: Sequence[str] | None = None) -> list[Source]:
-    """Those of :data:`SOURCES` that so many classes and these views allow.
+def sources_for(
+    n_classes: int, views: Mapping[str, Tensor], names: Sequence[str] | None = None, sources: Sequence[Source] = SOURCES
+) -> list[Source]:
+    """The sources that so many classes and these views allow.
 
     Parameters
     ----------
@@ -104,19 +109,20 @@ def sources_for(n_classes: int, views: Mapping[str, Tensor], names: Sequence[str
     views : mapping of str to Tensor
     names : sequence of str, optional
         Only these.
+    sources : sequence of Source
 
     Raises
     ------
     ValueError
         If a name is not that of a source, or none is left.
     """
-    known = [source.name for source in SOURCES]
+    known = [source.name for source in sources]
     foreign = [name for name in names or () if name not in known]
     if foreign:
         raise ValueError(f"sources names {foreign}, which are not known: use some of {known}.")
     chosen = [
         source
-        for source in SOURCES
+        for source in sources
         if source.view in views
         and source.needs_classes <= n_classes <= source.max_classes
         and (names is None or source.name in names)

@@ -170,7 +170,7 @@ def forecast(folds: Sequence[HiddenFold], n_columns: int, n_classes: int) -> For
         by_fold.append(fold.auroc(weights))
         known, hidden = (np.nan_to_num(part) @ weights for part in fold)
         rejection.append(float((hidden > np.quantile(known, 0.95)).mean()))
-    mean, low, high = _interval(np.array(by_fold))
+    mean, low, high = interval_of(np.array(by_fold))
     return Forecast(mean, low, high, float(np.mean(rejection)), tuple(by_fold), note_for(n_classes))
 
 
@@ -186,7 +186,11 @@ def note_for(n_classes: int) -> str:
     return ""
 
 
-def _interval(values: Floats, level: float = 0.9) -> tuple[float, float, float]:
+def interval_of(values: Floats, level: float = 0.9) -> tuple[float, float, float]:
+    """Mean of AUROCs against groups of classes, and the interval that one against a new group should fall in.
+
+    Student's t on the logit scale; the spread is shrunk to a usual one, since groups are few.
+    """
     n = len(values)
     logits = logit(np.clip(values, 0.005, 0.995))
     freedom = _PRIOR_FOLDS + n - 1

@@ -103,8 +103,8 @@ class WeightedEvidence(Rule):
     """
 
     name = "auto"
-    learns_from = ("own scale",)
-    may_use = ("own scale",)
+    learns_from: tuple[str, ...] = (OWN_SCALE,)
+    may_use: tuple[str, ...] = (OWN_SCALE,)
 
     def __init__(
         self,
@@ -120,17 +120,16 @@ class WeightedEvidence(Rule):
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse names of sources that there are not."""
         super().check(n_subclusters)
-        sources_for(len(n_subclusters), {source.view: torch.empty(0) for source in SOURCES}, self.sources)
+        self._sources_for(len(n_subclusters), {source.view: torch.empty(0) for source in self._all_sources()})
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
         device, z, y = z.device, z.detach().cpu(), y.cpu()
-        raw = (evidence or {}).get("own scale")
-        raw = None if raw is None else raw.detach().cpu()
-        self._fit_projections(z, raw)
-        views = self._views(z, raw)
+        evidence = {name: tensor.detach().cpu() for name, tensor in (evidence or {}).items()}
+        self._fit_projections(z, evidence.get(OWN_SCALE))
+        views = self._views(z, evidence)
         random = np.random.RandomState(self.random_state)
         n_classes = int(y.max()) + 1
-        sources = sources_for(n_classes, views, self.sources)
+        sources = self._sources_for(n_classes, views)
 
         tried = _thin(y.numpy(), random)
         part, codes = {name: view[tried] for name, view in views.items()}, y[tried]
@@ -141,16 +140,15 @@ class WeightedEvidence(Rule):
         weights = learn_weights(folds, len(scales))
         self.forecast_ = forecast(folds, len(scales), n_classes)
         self._keep(sources, weights, scales)
-        fitted = self._fit_sources(self._kept_sources(), views, y)
-        self.rules_ = dict(fitted.rules)
         self.n_classes_ = n_classes
+        self.rules_ = self._fit_kept(views, y)
         return self.to(device)
 
     def fit_again(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
         """A copy with the same weights, scales and votes, whose sources are fitted to other samples."""
         again = copy.copy(self)
-        views = self._views(z.cpu(), (evidence or {}).get("own scale"))
-        again.rules_ = dict(self._fit_sources(self._kept_sources(), views, y.cpu()).rules)
+        views = self._views(z.cpu(), {name: tensor.cpu() for name, tensor in (evidence or {}).items()})
+        again.rules_ = again._fit_kept(views, y.cpu())
         return again.to(z.device)
 
     # Views
@@ -164,9 +162,22 @@ class WeightedEvidence(Rule):
                 pca = PCA(n_components, random_state=self.random_state).fit(rows.numpy())
                 self.projections_[name] = torch.from_numpy(pca.components_.T.copy()).to(z)
 
-    def _views(self, z: Tensor, raw: Tensor | None) -> dict[str, Tensor]:
-        views = {ALL_COLUMNS: z, STANDARD: z} if raw is None else {ALL_COLUMNS: z, STANDARD: z, OWN_SCALE: raw}
+    def _views(self, z: Tensor, evidence: Evidence) -> dict[str, Tensor]:
+        views = {ALL_COLUMNS: z, STANDARD: z}
+        if OWN_SCALE in evidence:
+            views[OWN_SCALE] = evidence[OWN_SCALE]
         return {name: x @ self.projections_[name] if name in self.projections_ else x for name, x in views.items()}
+
+    def _all_sources(self) -> tuple[Source, ...]:
+        """Sources in the order of their columns."""
+        return SOURCES
+
+    def _sources_for(self, n_classes: int, views: Views) -> list[Source]:
+        return sources_for(n_classes, views, self.sources, self._all_sources())
+
+    def _fit_kept(self, views: Views, y: Tensor) -> dict[str, Rule]:
+        """The sources that are kept, fitted for good."""
+        return dict(self._fit_sources(self._kept_sources(), views, y).rules)
 
     # Trying the sources
 
@@ -252,12 +263,13 @@ class WeightedEvidence(Rule):
         self.surprises_ = {name: scale for name, scale in zip(names, scales, strict=True) if name in kept}
 
     def _kept_sources(self) -> list[Source]:
-        return [s for s in SOURCES if s.name in self.voters_ or any(name in self.weights_ for name in s.columns)]
+        sources = self._all_sources()
+        return [s for s in sources if s.name in self.voters_ or any(name in self.weights_ for name in s.columns)]
 
     # Judging
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        views = self._views(z, (evidence or {}).get("own scale"))
+        views = self._views(z, evidence or {})
         surprise = torch.zeros(len(z), dtype=torch.float64, device=z.device)
         votes = torch.zeros(len(z), self.n_classes_, dtype=torch.float64, device=z.device)
         for source in self._kept_sources():

@@ -45,7 +45,9 @@ class Whitening:
         means = class_means(rows, classes)
         covariance, _ = ledoit_wolf(rows - means[classes], assume_centered=True)
         matrix, centre = inverse_root(covariance), means.mean(0)
-        return cls(*(torch.from_numpy(a).to(z) for a in (centre, matrix, (means - centre) @ matrix)))
+        # In one order of memory, or a loaded model would round otherwise.
+        tensors = (torch.from_numpy(np.ascontiguousarray(a)) for a in (centre, matrix, (means - centre) @ matrix))
+        return cls(*(tensor.to(z) for tensor in tensors))
 
     def __call__(self, z: Tensor) -> Tensor:
         """Map embeddings, (N, d)."""
