@@ -59,6 +59,8 @@ class Linear(Rule):
             if n_classes == 2:
                 # One column tells two classes apart: half of it for each.
                 weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+        # In one order of memory, or a loaded model would round otherwise.
+        weights = np.ascontiguousarray(weights)
         self.weights_, self.biases_ = torch.from_numpy(weights).to(z), torch.from_numpy(biases).to(z)
         return self
 
