@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from knownot.estimators.cross import CrossCalibrated
@@ -163,11 +163,17 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
             self.has_rows_ = _is_table(X)
         if self.has_rows_:
             return Given(X, np.asarray(super()._read(X, reset=reset)))
-        self.input_shape_ = (1,)
+        self.input_shape_, self.columns_ = (1,), None
         return Given(X, None)
 
+    def _learn_columns(self, samples: Any, training: Any = slice(None), *, quietly: bool = False) -> Any:
+        # The classifier gets the columns as they are; how it takes text and gaps is its own affair.
+        if samples.rows is None:
+            return samples
+        return Given(samples.X, np.asarray(super()._learn_columns(samples.rows, training, quietly=quietly)))
+
     def _fit_scaling(self, samples: Any) -> Scaling:
-        return Scaling(np.zeros(1), np.ones(1)) if samples.rows is None else Scaling.fit(samples.rows)
+        return Scaling(np.zeros(1), np.ones(1)) if samples.rows is None else super()._fit_scaling(samples.rows)
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
         given: Any = training[0]
@@ -216,6 +222,12 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
 
     def _evaluate_rule(self, z: torch.Tensor, evidence: dict[str, torch.Tensor]) -> Verdict:
         return Verdict(evidence[LOGITS], super()._evaluate_rule(z, evidence).knownness)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if hasattr(self.estimator, "__sklearn_tags__"):
+            tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        return tags
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Refuse: a file of knownot holds no classifier of another package.
