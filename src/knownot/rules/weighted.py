@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
 from knownot.data import hidden_groups, hold_back
@@ -79,7 +80,8 @@ class WeightedEvidence(Rule):
     sources : sequence of str, optional
         Names of :data:`knownot.rules.sources.SOURCES` to weigh; all by default.
     class_weight : {"balanced"} or mapping of class index to float, optional
-        Weight of the classes in the linear classifier and the forest, as in scikit-learn.
+        Weight of the classes in the vote that names the class, as in scikit-learn: its probabilities are those that
+        classes of other frequencies would have. Knownness does not change.
     random_state : int
         Seed of folds, groups of classes and trees.
 
@@ -158,6 +160,8 @@ class WeightedEvidence(Rule):
         self.forecast_ = forecast(folds, len(scales), n_classes)
         self._keep(sources, weights, scales)
         self.n_classes_ = n_classes
+        own = compute_class_weight(self.class_weight, classes=np.arange(n_classes), y=y.numpy())
+        self.log_class_weights_ = torch.from_numpy(np.log(own))
         self.rules_ = self._fit_kept(views, y)
         return self.to(device)
 
@@ -204,7 +208,6 @@ class WeightedEvidence(Rule):
         settings = {
             "max_references": _MAX_REFERENCES,
             "n_trees": _N_TREES,
-            "class_weight": self._class_weight(classes),
             "random_state": self.random_state,
         }
         rules = {
@@ -213,13 +216,6 @@ class WeightedEvidence(Rule):
             if source.needs_classes <= len(classes)
         }
         return _Fitted(sources, rules, classes, int(y.max()) + 1)
-
-    def _class_weight(self, classes: Tensor) -> str | dict[int, float] | None:
-        """The weights of the classes that are there, by their index among them."""
-        if not isinstance(self.class_weight, Mapping):
-            return self.class_weight
-        given = {int(c): float(weight) for c, weight in self.class_weight.items()}
-        return {i: given.get(c, 1.0) for i, c in enumerate(classes.tolist())}
 
     def _cross_fit(
         self, sources: Sequence[Source], views: Views, y: Tensor, n_classes: int, random: np.random.RandomState
@@ -301,7 +297,8 @@ class WeightedEvidence(Rule):
                     surprise += self.weights_[name] * own
             if source.name in self.voters_:
                 votes += torch.softmax(logits.double() / self.temperatures_[source.name], 1)
-        return Verdict((votes / len(self.voters_)).clamp_min(math.exp(_IMPOSSIBLE)).log(), -surprise)
+        logits = (votes / len(self.voters_)).clamp_min(math.exp(_IMPOSSIBLE)).log()
+        return Verdict(logits + self.log_class_weights_.to(z.device), -surprise)
 
     # Saving
 
@@ -316,6 +313,7 @@ class WeightedEvidence(Rule):
             state[f"vote {i} {name}"] = torch.tensor(self.temperatures_[name], dtype=torch.float64)
         for name, rule in self.rules_.items():
             state |= {f"source {name}: {key}": tensor for key, tensor in rule.state().items()}
+        state["log class weights"] = self.log_class_weights_
         state["n_classes"] = torch.tensor(self.n_classes_)
         if self.forecast_.by_fold:
             numbers = (self.forecast_.auroc, self.forecast_.low, self.forecast_.high, self.forecast_.rejection)
@@ -334,6 +332,7 @@ class WeightedEvidence(Rule):
         self.voters_ = list(votes.values())
         self.temperatures_ = {name: float(state[f"vote {i} {name}"]) for i, name in votes.items()}
         self.n_classes_ = int(state["n_classes"])
+        self.log_class_weights_ = state["log class weights"]
         self.rules_ = {}
         for source in self._kept_sources():
             self.rules_[source.name] = source.make({}).restore(group(f"source {source.name}: "))
