@@ -17,6 +17,7 @@ from sklearn.tree._tree import NODE_DTYPE, Tree
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
+from knownot.rules.products import row_product
 
 _MAX_STEPS = 300
 _ROWS_PER_TREE = 4000
@@ -108,11 +109,15 @@ class Linear(Rule):
             if n_classes == 2:
                 # One column tells two classes apart: half of it for each.
                 weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-        self.weights_, self.biases_ = torch.from_numpy(weights).to(z), torch.from_numpy(biases).to(z)
+        # In the layout that a file brings back, which decides the last bit of a product.
+        self.weights_, self.biases_ = (
+            torch.from_numpy(np.ascontiguousarray(weights)).to(z),
+            torch.from_numpy(biases).to(z),
+        )
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = torch.addmm(self.biases_, z, self.weights_.T)
+        logits = row_product(z, self.weights_.T) + self.biases_
         return Verdict(logits, logits.double().logsumexp(1))
 
     def state(self) -> State:

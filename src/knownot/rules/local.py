@@ -11,6 +11,7 @@ from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
 from knownot.rules.neighbours import Neighbours, nearest
+from knownot.rules.products import row_product
 
 _SMALLEST = 1e-12
 
@@ -118,13 +119,13 @@ class Residual(Rule):
         rest = len(variances) - n_plane
         counts = torch.bincount(y).double().to(rows.device)
         means = torch.zeros(len(counts), z.shape[1], dtype=torch.float64, device=rows.device).index_add_(0, y, rows)
-        self.centre_, self.directions_ = centre.to(z), directions[:, :rest].to(z)
+        self.centre_, self.directions_ = centre.to(z), directions[:, :rest].to(z).contiguous()
         self.means_ = (means / counts[:, None]).to(z)
         self.variance_ = float(variances.mean()) + _SMALLEST
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        residual = ((z - self.centre_) @ self.directions_).norm(dim=1)
+        residual = row_product(z - self.centre_, self.directions_).norm(dim=1)
         squared = torch.cdist(z, self.means_, compute_mode="donot_use_mm_for_euclid_dist").square()
         return Verdict(-squared / (2.0 * self.variance_), -residual)
 
