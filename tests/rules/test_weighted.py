@@ -37,19 +37,19 @@ def fitted():
 # What it learns
 
 
-def anisotropic(seed):
+def anisotropic(seed, radius=3.0):
     """Six classes on a small circle, among six columns of far larger scatter: distances as they are see noise alone."""
     random = np.random.default_rng(seed)
     y = np.arange(900) % 6
     angle = y * np.pi / 3
     rows = random.normal(size=(900, 8)) * np.r_[0.3, 0.3, np.full(6, 12.0)]
-    rows[:, :2] += 3.0 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    rows[:, :2] += radius * np.stack([np.cos(angle), np.sin(angle)], 1)
     return torch.from_numpy(rows.astype(np.float32)), torch.from_numpy(y)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_it_beats_equal_weights_where_half_the_sources_see_noise(seed):
-    rows, y = anisotropic(seed)
+    rows, y = anisotropic(seed, radius=1.0)
     z = rows / rows.std(0)
     informed = ["gaussian", "whitened", "relative-mahalanobis"]
     noise = ["neighbours, own scale", "cosine, own scale", "local, own scale"]
@@ -65,12 +65,13 @@ def test_it_beats_equal_weights_where_half_the_sources_see_noise(seed):
     assert max(told_apart(learned([name])) for name in noise) < 0.75
     rule = learned(noise + informed)
     assert sum(rule.weights_.get(name, 0.0) for name in noise) < 0.1
-    assert told_apart(rule) > 0.99
+    assert told_apart(rule) > 0.92
+    assert told_apart(rule) > max(told_apart(learned([name])) for name in informed)
     equal = learned(noise + informed)
     equal.rules_ |= {name: learned([name]).rules_[name] for name in noise}
     equal.surprises_ |= {name: learned([name]).surprises_[name] for name in noise}
     equal.weights_ = dict.fromkeys(noise + informed, 1 / 6)
-    assert told_apart(equal) < told_apart(rule)
+    assert told_apart(equal) < told_apart(rule) - 0.02
 
 
 def test_weights_are_learned_from_hidden_classes_and_small_ones_left_out(fitted, monkeypatch):

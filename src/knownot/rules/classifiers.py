@@ -7,7 +7,7 @@ import numbers
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ _ROWS_PER_TREE = 4000
 _WORTH_THREADS = 20_000
 
 
-def check_class_weight(class_weight: object, n_classes: int, names: Sequence[str] = ("balanced",)) -> None:
+def check_class_weight(class_weight: Any, n_classes: int, names: Sequence[str] = ("balanced",)) -> None:
     """Refuse weights of classes that are not "balanced" or numbers above 0 by class index.
 
     Raises
