@@ -18,6 +18,7 @@ from torch import Tensor
 from knownot.data import hidden_groups, hold_back
 from knownot.rules.base import Evidence, Rule, State, Verdict, best_temperature
 from knownot.rules.classifiers import check_class_weight
+from knownot.rules.products import row_product
 from knownot.rules.sources import ALL_COLUMNS, OWN_SCALE, SOURCES, STANDARD, Source, sources_for
 from knownot.rules.surprise import Surprise
 from knownot.rules.weighing import Forecast, HiddenFold, forecast, learn_weights, note_for
@@ -187,7 +188,10 @@ class WeightedEvidence(Rule):
         views = {ALL_COLUMNS: z, STANDARD: z}
         if OWN_SCALE in evidence:
             views[OWN_SCALE] = evidence[OWN_SCALE]
-        return {name: x @ self.projections_[name] if name in self.projections_ else x for name, x in views.items()}
+        return {
+            name: row_product(x, self.projections_[name]) if name in self.projections_ else x
+            for name, x in views.items()
+        }
 
     def _all_sources(self) -> tuple[Source, ...]:
         """Sources in the order of their columns."""
