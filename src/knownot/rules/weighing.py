@@ -27,6 +27,8 @@ _LARGEST_SURPRISE = 30.0
 _MAX_SAMPLES = 400
 # Spread between groups of classes on the logit scale, worth so many folds, before any is seen.
 _PRIOR_SPREAD, _PRIOR_FOLDS = 0.8, 4
+# On the logit scale an AUROC of 1 would be infinite.
+_LEAST_AUROC = 0.005
 
 
 class HiddenFold(NamedTuple):
@@ -192,9 +194,11 @@ def interval_of(values: Floats, level: float = 0.9) -> tuple[float, float, float
     Student's t on the logit scale; the spread is shrunk to a usual one, since groups are few.
     """
     n = len(values)
-    logits = logit(np.clip(values, 0.005, 0.995))
+    logits = logit(np.clip(values, _LEAST_AUROC, 1.0 - _LEAST_AUROC))
     freedom = _PRIOR_FOLDS + n - 1
     spread = math.sqrt((_PRIOR_FOLDS * _PRIOR_SPREAD**2 + np.square(logits - logits.mean()).sum()) / freedom)
     half = float(student.ppf(0.5 + level / 2, freedom)) * spread * math.sqrt(1.0 + 1.0 / n)
     low, high = expit(logits.mean() + np.array([-half, half]))
+    # So near the ends the scale says no more.
+    low, high = (0.0 if low < _LEAST_AUROC else low), (1.0 if high > 1.0 - _LEAST_AUROC else high)
     return float(values.mean()), float(low), float(high)
