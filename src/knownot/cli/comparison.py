@@ -15,9 +15,11 @@ from knownot.cli.scores import indented, titled
 
 if TYPE_CHECKING:
     from knownot.experiments import Experiment, Results
-    from knownot.experiments.tables import Claim, Grid
+    from knownot.experiments.grids import Grid
+    from knownot.experiments.tables import Claim
 
 _BETWEEN = 2
+DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def tables(
             continue
         seeds = results.seeds(experiment.name, size)
         many = f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}"
-        parts: list[RenderableType] = [Comparison(summary(experiment, records))]
+        parts: list[RenderableType] = [Comparison(summary(experiment, records, DIGITS))]
+        for grid in experiment.grids(records, DIGITS):
+            parts += [Text(f"\n{grid.title}", style="aside"), Comparison(grid)]
         if headlines := claims(experiment, records):
             parts.append(claims_table(experiment.gain_heading, headlines))
         shown += [titled(experiment.title, f"{experiment.name}, preset {size}, {many}"), *map(indented, parts)]

@@ -9,6 +9,7 @@ from knownot.data.batches import Batch, InMemoryBatches
 from knownot.data.folders import read_folder, read_images
 from knownot.data.hidden_classes import LeaveClassesOut, hidden_groups, hold_back
 from knownot.data.named import NAMED, NamedSet, load_named
+from knownot.data.named_tables import NAMED_TABLES, load_named_table
 from knownot.data.protocols import PROTOCOLS, Protocol
 from knownot.data.sources import read_npz, read_source
 from knownot.data.splits import OpenSetPartition, OpenSetSplit, open_set_partition, open_set_split
@@ -17,6 +18,7 @@ from knownot.data.tables import read_table
 
 __all__ = [
     "NAMED",
+    "NAMED_TABLES",
     "PROTOCOLS",
     "Batch",
     "Dataset",
@@ -35,6 +37,7 @@ __all__ = [
     "image_tensor",
     "label_codes",
     "load_named",
+    "load_named_table",
     "open_set_partition",
     "open_set_split",
     "pinwheel",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import numbers
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,9 +124,14 @@ class LeaveClassesOut:
         Raises
         ------
         ValueError
-            If there are no labels, fewer than two classes, or a group that leaves no class.
+            If there are no labels, fewer than two classes, a group that leaves no class, or a setting out of its
+            range.
         """
+        from sklearn.utils.validation import _num_samples
+
         codes, hidden = self._hidden(y)
+        if X is not None and _num_samples(X) != len(codes):
+            raise ValueError(f"X has {_num_samples(X)} samples but y has {len(codes)} labels: give one label for each.")
         random = _random_state(self.random_state)
         for group in hidden:
             is_hidden = np.isin(codes, group)
@@ -147,7 +153,7 @@ class LeaveClassesOut:
     def _hidden(self, y: ArrayLike | None) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
         if y is None:
             raise ValueError("LeaveClassesOut hides classes, so it needs their labels: give y.")
-        if not 0.0 < self.test_size < 1.0:
+        if not isinstance(self.test_size, numbers.Real) or not 0.0 < self.test_size < 1.0:
             raise ValueError(f"test_size={self.test_size!r} does not work: give a share above 0 and below 1.")
         classes, codes = np.unique(check_labels(y, len(np.asarray(y))), return_inverse=True)
         if len(classes) < 2:
@@ -157,16 +163,28 @@ class LeaveClassesOut:
         if self.groups is None:
             return codes, hidden_groups(len(classes), _random_state(self.random_state))
         hidden = []
-        for group in self.groups:
+        for group in self._named_groups():
             found = np.flatnonzero(np.isin(classes, np.asarray(group)))
             if len(found) < len(set(group)) or len(found) == len(classes) or not len(found):
                 raise ValueError(
-                    f"the group {list(group)} of classes to hide does not work: name classes of y "
+                    f"the group {group} of classes to hide does not work: name classes of y "
                     f"({classes.tolist()[:20]}), and leave at least one."
                 )
             hidden.append(found)
         return codes, hidden
 
+    def _named_groups(self) -> list[list[Any]]:
+        """The groups to hide as lists; a label by itself is no group, and a text no list of letters."""
+        groups = () if isinstance(self.groups, str) or not isinstance(self.groups, Iterable) else tuple(self.groups)
+        if not groups or any(isinstance(group, str) or not isinstance(group, Iterable) for group in groups):
+            raise ValueError(
+                f"groups={self.groups!r} does not work: give lists of classes to hide together, one a fold, as in "
+                "[['a'], ['b', 'c']]."
+            )
+        return [list(group) for group in groups]
+
 
 def _random_state(seed: int | np.random.RandomState | None) -> np.random.RandomState:
-    return seed if isinstance(seed, np.random.RandomState) else np.random.RandomState(seed)
+    from sklearn.utils import check_random_state
+
+    return np.random.RandomState() if seed is None else check_random_state(seed)

@@ -193,7 +193,7 @@ def load_named(name: str = "digits", split: str = "train", *, folder: str | os.P
     if split not in SPLITS:
         raise ValueError(f'split is {split!r}: choose "train" or "test".')
     named = NAMED[key]
-    root = _data_folder(folder)
+    root = data_folder(folder)
     parts = named.find(root or Path(), split) if root is not None or not named.places else None
     if parts is None:
         parts = _load_from_hub(key, split, root)
@@ -218,7 +218,8 @@ def known_name(name: str) -> str | None:
     return plain.get(str(name).lower().replace("-", "").replace("_", "").replace(" ", ""))
 
 
-def _data_folder(folder: str | os.PathLike[str] | None) -> Path | None:
+def data_folder(folder: str | os.PathLike[str] | None = None) -> Path | None:
+    """Folder of the data sets: the one given, else that of KNOWNOT_DATA, else None."""
     given = os.environ.get("KNOWNOT_DATA") if folder is None else folder
     if not given:
         return None

@@ -21,6 +21,7 @@ from knownot.estimators.inputs import Samples, Scaling, chunks
 from knownot.estimators.persistence import Saved
 from knownot.modules import EvidenceModule, Module, ReconstructingModule
 from knownot.networks.sizes import SMALL_IMAGE
+from knownot.rules.combined import ROWS
 from knownot.training import History, TrainingPlan, TrainingSettings, choose_accelerator, train
 
 _TARGET_STEPS = 3_000
@@ -208,6 +209,8 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         for x, n in chunks(samples, self.scaling_, self._device):
             with torch.inference_mode():
                 evidence = self.module_.evidence(x, names)
+            if len(self.input_shape_) == 1 and (names is None or ROWS in names):
+                evidence[ROWS] = x
             yield evidence, n
 
     def transform(self, X: Any) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from knownot.experiments.context import Context, Measured
+from knownot.experiments.grids import Grid
 from knownot.experiments.presets import Model, Preset
 from knownot.experiments.records import Record, Run
 
@@ -184,12 +185,33 @@ class Experiment(ABC):
             if isinstance(value, int | float):
                 yield metric, float(value)
 
+    def over_all_seeds(self, runs: Sequence[Run]) -> Iterator[tuple[str, str, float, float | None]]:
+        """Numbers that need all methods and seeds at once, such as ranks.
+
+        Parameters
+        ----------
+        runs : sequence of dict
+            Results of all seeds.
+
+        Yields
+        ------
+        method, metric : str
+        mean : float
+        sd : float or None
+            Standard deviation over the seeds, where that means something.
+        """
+        yield from ()
+
     def gain(self, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
         """Gain of one method over another at one seed, in per cent."""
         raise NotImplementedError(f"{type(self).__name__} has headlines, but does not say what a gain is.")
 
     def details(self, records: Sequence[Record]) -> Sequence[tuple[str, Sequence[Column]]]:
         """Further tables for the pages: title and columns."""
+        return ()
+
+    def grids(self, records: Sequence[Record], digits: int) -> Sequence[Grid]:
+        """Further tables, below the main one, whose rows are something else than methods."""
         return ()
 
     def figures(self, runs: Sequence[Run], attachments: Mapping[str, Any]) -> Iterator[Drawing]:

@@ -21,8 +21,8 @@ DIGITS = 4
 
 PREFACE = """# Experiments
 
-Tables and figures of the papers, run again. Every number comes from a file in `results/`, one for each seed; this page
-is written from them.
+Tables and figures of the papers, run again, and a comparison on tables and embeddings. Every number comes from a file
+in `results/`, one for each seed; this page is written from them.
 
 ```bash
 export KNOWNOT_DATA=...                                  # folder of the data sets; unset: fetched from Hugging Face
@@ -76,6 +76,8 @@ def _preset_section(experiment: Experiment, preset: str, results: Results, docs:
     if note := experiment.preset(preset).note:
         lines += [note, ""]
     lines += [_markdown(summary(experiment, records, DIGITS)), experiment.legend(records), ""]
+    for table in experiment.grids(records, DIGITS):
+        lines += [f"**{table.title}**", "", _markdown(table)]
     lines += _claims(experiment, records)
     for title, path in _figures(experiment, preset, runs, results, docs):
         lines += [f"![{title}]({path.relative_to(docs).as_posix()})", ""]
@@ -87,7 +89,7 @@ def _preset_section(experiment: Experiment, preset: str, results: Results, docs:
 
 
 def _markdown(table: Grid) -> str:
-    lines = [f"| {' | '.join(['method', *table.columns])} |", f"| --- |{' ---: |' * len(table.columns)}"]
+    lines = [f"| {' | '.join([table.of, *table.columns])} |", f"| --- |{' ---: |' * len(table.columns)}"]
     for row in table.rows:
         bold = "**" if row.emphasised else ""
         lines.append(f"| {bold}{row.title}{bold} | {' | '.join(row.cells)} |")

@@ -92,11 +92,18 @@ class Results:
             for run in runs:
                 if (ours := run["methods"].get(headline.method)) and (theirs := run["methods"].get(headline.over)):
                     found.setdefault((headline.name, GAIN), {})[run["seed"]] = experiment.gain(ours, theirs)
-        return [
+        records = [
             _record(experiment.name, preset, *key, finite, stated.get(key))
             for key, values in found.items()
             if (finite := {seed: value for seed, value in values.items() if math.isfinite(value)})
         ]
+        seeds = [run["seed"] for run in runs]
+        records += [
+            Record(experiment.name, preset, method, metric, value, sd, seeds, stated.get((method, metric)))
+            for method, metric, value, sd in experiment.over_all_seeds(runs)
+            if math.isfinite(value)
+        ]
+        return records
 
 
 def _read(path: Path) -> Run:

@@ -6,42 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from knownot.experiments.declaration import Column, Experiment
+from knownot.experiments.grids import Grid, Row
 from knownot.experiments.records import Record
 from knownot.experiments.results import GAIN
 
 NONE = "–"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method and its numbers.
-
-    Attributes
-    ----------
-    title : str
-    cells : tuple of str
-    emphasised : bool
-        Whether it is the method that users get.
-    """
-
-    title: str
-    cells: tuple[str, ...]
-    emphasised: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        Headings of the cells.
-    rows : tuple of Row
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
 
 
 def number(mean: float, sd: float | None, digits: int) -> str:

@@ -125,7 +125,9 @@ def rehearse(
         name: float(np.mean([getattr(result, name) for result in results]))
         for name in ("oscr", "acceptance", "rejection")
     }
-    return Rehearsal(mean, low, high, **means, results=tuple(results), note=note_for(len(np.unique(labels))))
+    return Rehearsal(
+        mean, low, high, **means, results=tuple(results), note=note_for(len(np.unique(labels)), len(results))
+    )
 
 
 def _require_methods(estimator: Any, retrain: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -180,6 +181,25 @@ class Rule(BaseEstimator, ABC):
         evidence = evidence or {}
         self.check_evidence(list(evidence))
         return evidence
+
+
+def least_counts(**settings: object) -> None:
+    """Refuse settings that are not whole numbers of at least 1.
+
+    Raises
+    ------
+    ValueError
+        For the first that is not.
+
+    Examples
+    --------
+    >>> least_counts(k=0)
+    Traceback (most recent call last):
+    ValueError: k=0 does not work: give a whole number of at least 1.
+    """
+    for name, value in settings.items():
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name}={value!r} does not work: give a whole number of at least 1.")
 
 
 def best_temperature(logits: Tensor, y: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-from knownot.rules.base import Evidence, Rule, State, Verdict
+from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
 from knownot.rules.whitening import Whitening
 
 _SMALLEST_VARIANCE = 1e-6
@@ -27,6 +28,8 @@ class ClassDensity(Rule):
     """
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        z = z.detach()
+        self.check([1] * (int(y.max()) + 1))
         self.whitening_ = Whitening.fit(z, y)
         counts = torch.bincount(y).double()
         self.log_priors_ = (counts / counts.sum()).log().to(z)
@@ -192,6 +195,11 @@ class ClassMixture(ClassDensity):
     def __init__(self, n_components: int = 3, random_state: int = 0) -> None:
         self.n_components = n_components
         self.random_state = random_state
+
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a mixture of nothing."""
+        super().check(n_subclusters)
+        least_counts(n_components=self.n_components)
 
     def _fit_densities(self, z: Tensor, y: Tensor) -> None:
         found: list[tuple[np.ndarray, ...]] = []

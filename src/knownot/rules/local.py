@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -99,7 +101,14 @@ class Residual(Rule):
     def __init__(self, variance: float = 0.9) -> None:
         self.variance = variance
 
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse a share that is none."""
+        super().check(n_subclusters)
+        if not isinstance(self.variance, numbers.Real) or not 0.0 < self.variance < 1.0:
+            raise ValueError(f"variance={self.variance!r} does not work: give a share above 0 and below 1.")
+
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        self.check([1] * (int(y.max()) + 1))
         rows = z.detach().double()
         centre = rows.mean(0)
         scatter = (rows - centre).T @ (rows - centre) / len(rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from knownot.rules.base import Evidence, Rule, State, Verdict
+from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
 from knownot.rules.whitening import Whitening
 
 _BLOCK = 64
@@ -103,7 +104,13 @@ class Neighbours(Rule):
         self.max_references = max_references
         self.random_state = random_state
 
+    def check(self, n_subclusters: Sequence[int]) -> None:
+        """Refuse settings that leave no neighbour."""
+        super().check(n_subclusters)
+        least_counts(k=self.k, max_references=1 if self.max_references is None else self.max_references)
+
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        self.check([1] * (int(y.max()) + 1))
         if self.max_references is not None and len(z) > self.max_references:
             keep = self._sample_references(y)
             z, y = z[keep], y[keep]
@@ -122,19 +129,23 @@ class Neighbours(Rule):
         shuffled = torch.randperm(len(y), generator=generator).to(y.device)
         counts = torch.bincount(y)
         floor = max(1, self.max_references // (10 * len(counts)))
+        of_class = shuffled[y[shuffled].argsort(stable=True)].split(counts.tolist())
         kept = []
-        for c, count in enumerate(counts.tolist()):
-            share = max(round(self.max_references * count / len(y)), min(floor, count))
-            kept.append(shuffled[y[shuffled] == c][:share])
+        for members in of_class:
+            share = max(round(self.max_references * len(members) / len(y)), min(floor, len(members)))
+            kept.append(members[:share])
         return torch.cat(kept)
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         k = min(self.k, len(self.references_))
         distances, indices = nearest(self._in_metric(z), self.references_, k)
-        votes = F.one_hot(self.labels_[indices], self.n_classes_).to(distances.dtype)
         # Less than half a vote in all, so that nearness only decides between equal counts.
         rank = 0.4 * torch.arange(k, 0, -1, device=z.device) / (k * (k + 1) / 2)
-        counts = (votes * (1.0 + rank[:, None])).sum(1)
+        votes = (1.0 + rank).to(distances.dtype).expand(len(z), k)
+        counts = distances.new_zeros(len(z), self.n_classes_)
+        for voter, vote in zip(self.labels_[indices].split(1, 1), votes.split(1, 1), strict=True):
+            # One neighbour at a time: memory does not grow with neighbours times classes.
+            counts.scatter_add_(1, voter, vote)
         return Verdict(torch.log(counts + 0.1), self._knownness(distances, indices))
 
     def _knownness(self, distances: Tensor, indices: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +114,11 @@ def sources_for(
     Raises
     ------
     ValueError
-        If a name is not that of a source, or none is left.
+        If a name is not that of a source, none is left, or none that names classes.
     """
     known = [source.name for source in sources]
+    if names is not None and (isinstance(names, str) or not isinstance(names, Collection) or not len(names)):
+        raise ValueError(f"sources={names!r} does not work: give a list of some of {known}, or None for all.")
     foreign = [name for name in names or () if name not in known]
     if foreign:
         raise ValueError(f"sources names {foreign}, which are not known: use some of {known}.")
@@ -127,6 +129,10 @@ def sources_for(
         and source.needs_classes <= n_classes <= source.max_classes
         and (names is None or source.name in names)
     ]
+    asked = "the sources" if names is None else f"sources={list(names)}"
     if not chosen:
-        raise ValueError(f"none of sources={list(names or known)} works with {n_classes} classes: name others.")
+        lacking = "" if OWN_SCALE in views else " and without columns in their own scale"
+        raise ValueError(f"none of {asked} works with {n_classes} known class(es){lacking}: name others.")
+    if not any(source.votes for source in chosen):
+        raise ValueError(f"{asked} would leave none that tells one class from another: add others.")
     return chosen

@@ -24,11 +24,12 @@ _PRIOR_SCALE = 2.0
 # A column is taken to have had this AUROC in one more fold than it was seen in.
 _PRIOR_AUROC = 0.75
 _LARGEST_SURPRISE = 30.0
+# Every n-th sample, so that this many are left or up to twice as many.
 _MAX_SAMPLES = 400
+# AUROCs nearer to 0 or 1 are not told apart.
+_LEAST_AUROC = 0.005
 # Spread between groups of classes on the logit scale, worth so many folds, before any is seen.
 _PRIOR_SPREAD, _PRIOR_FOLDS = 0.8, 4
-# On the logit scale an AUROC of 1 would be infinite.
-_LEAST_AUROC = 0.005
 
 
 class HiddenFold(NamedTuple):
@@ -51,7 +52,7 @@ class HiddenFold(NamedTuple):
         return auroc(labels, np.r_[known, hidden])
 
     def thinned(self) -> HiddenFold:
-        """At most 400 samples of each kind, evenly drawn, and surprises that one sample cannot decide by."""
+        """Less than 800 samples of each kind, evenly drawn, and surprises that one sample cannot decide by."""
         parts = (part[:: max(1, len(part) // _MAX_SAMPLES)] for part in self)
         return HiddenFold(*(np.minimum(part, _LARGEST_SURPRISE) for part in parts))
 
@@ -165,7 +166,7 @@ def forecast(folds: Sequence[HiddenFold], n_columns: int, n_classes: int) -> For
         Known classes.
     """
     if not folds:
-        return Forecast(math.nan, 0.0, 1.0, math.nan, (), note_for(n_classes))
+        return Forecast(math.nan, 0.0, 1.0, math.nan, (), note_for(n_classes, 0))
     by_fold, rejection = [], []
     for i, fold in enumerate(folds):
         weights = learn_weights([*folds[:i], *folds[i + 1 :]], n_columns)
@@ -173,13 +174,15 @@ def forecast(folds: Sequence[HiddenFold], n_columns: int, n_classes: int) -> For
         known, hidden = (np.nan_to_num(part) @ weights for part in fold)
         rejection.append(float((hidden > np.quantile(known, 0.95)).mean()))
     mean, low, high = interval_of(np.array(by_fold))
-    return Forecast(mean, low, high, float(np.mean(rejection)), tuple(by_fold), note_for(n_classes))
+    return Forecast(mean, low, high, float(np.mean(rejection)), tuple(by_fold), note_for(n_classes, len(folds)))
 
 
-def note_for(n_classes: int) -> str:
-    """What a forecast from so many known classes cannot know; empty where there is nothing to add."""
+def note_for(n_classes: int, n_folds: int) -> str:
+    """What a forecast from so many known classes and folds cannot know; empty where there is nothing to add."""
     if n_classes == 1:
         return "there is one known class, and none is left when it is hidden: nothing can be said beforehand"
+    if not n_folds:
+        return "there are too few samples of each class to hide one and hold others out: nothing can be said beforehand"
     if n_classes == 2:
         return (
             "with two known classes one alone is left when the other is hidden, so what tells classes apart could not "
@@ -199,6 +202,8 @@ def interval_of(values: Floats, level: float = 0.9) -> tuple[float, float, float
     spread = math.sqrt((_PRIOR_FOLDS * _PRIOR_SPREAD**2 + np.square(logits - logits.mean()).sum()) / freedom)
     half = float(student.ppf(0.5 + level / 2, freedom)) * spread * math.sqrt(1.0 + 1.0 / n)
     low, high = expit(logits.mean() + np.array([-half, half]))
-    # So near the ends the scale says no more.
-    low, high = (0.0 if low < _LEAST_AUROC else low), (1.0 if high > 1.0 - _LEAST_AUROC else high)
-    return float(values.mean()), float(low), float(high)
+    mean = float(values.mean())
+    # What was not told apart from 0 or 1 may be just that.
+    low = 0.0 if low <= _LEAST_AUROC else min(float(low), mean)
+    high = 1.0 if high >= 1.0 - _LEAST_AUROC else max(float(high), mean)
+    return mean, low, high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from knownot.data import hidden_groups, hold_back
 from knownot.rules.base import Evidence, Rule, State, Verdict, best_temperature
+from knownot.rules.classifiers import check_class_weight
 from knownot.rules.sources import ALL_COLUMNS, OWN_SCALE, SOURCES, STANDARD, Source, sources_for
 from knownot.rules.surprise import Surprise
 from knownot.rules.weighing import Forecast, HiddenFold, forecast, learn_weights, note_for
@@ -26,6 +27,7 @@ _HELD_BACK = 0.3
 # Samples that evidence is tried on; of more, a part with the classes in proportion.
 _MAX_TRIED = 5000
 _MIN_OF_CLASS = 4
+_MAX_CLASSES_TRIED = _MAX_TRIED // _MIN_OF_CLASS
 _VOTERS = 3
 _N_TREES = 64
 _MAX_REFERENCES = 5000
@@ -121,8 +123,22 @@ class WeightedEvidence(Rule):
         """Refuse names of sources that there are not."""
         super().check(n_subclusters)
         self._sources_for(len(n_subclusters), {source.view: torch.empty(0) for source in self._all_sources()})
+        check_class_weight(self.class_weight, len(n_subclusters))
+
+    def check_evidence(self, names: Collection[str]) -> None:
+        """Refuse sources that all need columns in their own scale, where there are none."""
+        super().check_evidence(names)
+        wanted = [source for source in SOURCES if self.sources is not None and source.name in self.sources]
+        if OWN_SCALE not in names and wanted and all(source.view == OWN_SCALE for source in wanted):
+            raise ValueError(
+                f"sources={list(self.sources or ())} look at columns in their own scale, which this model does not "
+                "provide: name others too."
+            )
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> Self:
+        if len(z) < 2:
+            raise ValueError("one sample cannot be held out and learned from: fit this rule to 2 samples or more.")
+        self.check([1] * (int(y.max()) + 1))
         device, z, y = z.device, z.detach().cpu(), y.cpu()
         evidence = {name: tensor.detach().cpu() for name, tensor in (evidence or {}).items()}
         self._fit_projections(z, evidence.get(OWN_SCALE))
@@ -132,11 +148,12 @@ class WeightedEvidence(Rule):
         sources = self._sources_for(n_classes, views)
 
         tried = _thin(y.numpy(), random)
-        part, codes = {name: view[tried] for name, view in views.items()}, y[tried]
-        held, logits = self._cross_fit(sources, part, codes, n_classes, random)
+        part = {name: view[tried] for name, view in views.items()}
+        present, codes = torch.unique(y[tried], return_inverse=True)
+        held, logits = self._cross_fit(sources, part, codes, len(present), random)
         scales = [Surprise.fit(column) for column in held.T]
         self._choose_voters(sources, logits, codes)
-        folds = self._hide_classes(sources, part, codes, n_classes, random)
+        folds = self._hide_classes(sources, part, codes, len(present), random)
         weights = learn_weights(folds, len(scales))
         self.forecast_ = forecast(folds, len(scales), n_classes)
         self._keep(sources, weights, scales)
@@ -323,7 +340,9 @@ class WeightedEvidence(Rule):
         self.forecast_ = forecast([], 0, self.n_classes_)
         if "forecast" in state:
             auroc, low, high, rejection, *by_fold = state["forecast"].tolist()
-            self.forecast_ = Forecast(auroc, low, high, rejection, tuple(by_fold), note_for(self.n_classes_))
+            self.forecast_ = Forecast(
+                auroc, low, high, rejection, tuple(by_fold), note_for(self.n_classes_, len(by_fold))
+            )
         return self
 
 
@@ -334,17 +353,21 @@ def _surprises(columns: Tensor, scales: Sequence[Surprise | None]) -> Tensor:
 
 
 def _thin(y: NDArray[np.int64], random: np.random.RandomState) -> Tensor:
-    """Indices of the samples to try sources on: all, or some of each class."""
+    """Indices of the samples to try sources on: all, or some of each class, or of some classes where they are many."""
     if len(y) <= _MAX_TRIED:
         return torch.arange(len(y))
     counts = np.bincount(y)
-    share = _MAX_TRIED / len(y)
+    chosen = np.ones(len(counts), dtype=bool)
+    if len(counts) > _MAX_CLASSES_TRIED:
+        # Memory for logits grows with samples times classes.
+        chosen[random.permutation(len(counts))[_MAX_CLASSES_TRIED:]] = False
+    share = _MAX_TRIED / int(counts[chosen].sum())
     order = random.permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
     starts = np.cumsum(counts) - counts
     kept = [
         order[start : start + max(round(share * count), min(_MIN_OF_CLASS, count))]
-        for start, count in zip(starts, counts, strict=True)
+        for start, count in zip(starts[chosen], counts[chosen], strict=True)
     ]
     return torch.from_numpy(np.sort(np.concatenate(kept)))
 

@@ -43,7 +43,11 @@ class Whitening:
         """From embeddings (N, d) and class indices (N,)."""
         rows, classes = z.detach().cpu().double().numpy(), y.cpu().numpy()
         means = class_means(rows, classes)
-        covariance, _ = ledoit_wolf(rows - means[classes], assume_centered=True)
+        deviations = rows - means[classes]
+        # One row deviates from nothing, which scikit-learn would warn of.
+        covariance = (
+            ledoit_wolf(deviations, assume_centered=True)[0] if len(rows) > 1 else np.zeros((rows.shape[1],) * 2)
+        )
         matrix, centre = inverse_root(covariance), means.mean(0)
         # In one order of memory, or a loaded model would round otherwise.
         tensors = (torch.from_numpy(np.ascontiguousarray(a)) for a in (centre, matrix, (means - centre) @ matrix))
