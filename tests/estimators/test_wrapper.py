@@ -1,8 +1,8 @@
 """Any classifier made able to answer "none of these": what it keeps, what it sees, what it refuses."""
 
-import pickle
+import pickle  # noqa: TID251
 
-import joblib
+import joblib  # noqa: TID251
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +23,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from knownot import OpenSetWrapper
-from knownot.estimators.wrapper import led_by, logits_of
+from knownot.estimators.foreign import led_by, logits_of
 
 FITS: list[int] = []
 
@@ -184,11 +184,11 @@ def test_kept_with_pickle_and_joblib_alike(wine, names, tmp_path, rule):
     X = wine[0]
     model = wrapped(LogisticRegression(), X, names, rule=rule)
     joblib.dump(model, tmp_path / "m.joblib")
-    for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "m.joblib")):  # noqa: S301
+    for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "m.joblib")):
         np.testing.assert_array_equal(again.score_samples(X), model.score_samples(X))
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
         np.testing.assert_array_equal(again.p_values(X), model.p_values(X))
-    with pytest.raises(ValueError, match="holds a LogisticRegression of another package.*use joblib.dump"):
+    with pytest.raises(ValueError, match=r"holds a LogisticRegression of another package.*use joblib.dump"):
         model.save(tmp_path / "m.safetensors")
     assert not (tmp_path / "m.safetensors").exists()
     # The samples are not kept twice, and those of a rule on logits not at all.
@@ -243,7 +243,7 @@ def test_texts_and_sparse_matrices():
 def test_rules_on_rows_refuse_samples_that_are_no_table():
     texts = [f"{('red wine', 'old car')[i % 2]} {i}" for i in range(60)]
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    with pytest.raises(ValueError, match="rule='neighbours' looks at the rows of a table.*use rule='auto'"):
+    with pytest.raises(ValueError, match=r"rule='neighbours' looks at the rows of a table.*use rule='auto'"):
         wrapped(pipeline, texts, np.arange(60) % 2, rule="neighbours")
 
 

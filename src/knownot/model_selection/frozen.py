@@ -20,6 +20,8 @@ from knownot.model_selection.results import HiddenResult
 from knownot.rules import ConformalThreshold, Rule
 
 _EMBEDDING = "embedding"
+# Evidence with a column for each class. (A table may have as many columns as there are classes.)
+_PER_CLASS = ("class log-density", "logits")
 # Which samples the network does not see; the folds themselves differ in what they hold back.
 _SEED = 0
 
@@ -62,17 +64,13 @@ def meet_without_training(
         held = np.flatnonzero(mine & unseen)
         held = held[np.argsort(own[held], kind="stable")]
         calibrating, judged = held[::2], np.r_[held[1::2], np.flatnonzero(~mine & unseen)]
-        reduced = {name: _of_classes(values, name, kept, len(classes)) for name, values in evidence.items()}
+        # Evidence as it would be if there were fewer classes, as far as its columns tell.
+        columns = torch.from_numpy(kept)
+        reduced = {name: v[:, columns] if name in _PER_CLASS else v for name, v in evidence.items()}
         result = _meet(
             _for_classes(rule, kept), reduced, own, (np.flatnonzero(mine & ~unseen), calibrating, judged), fitted.accept
         )
         yield HiddenResult(tuple(classes[np.setdiff1d(np.arange(len(classes)), kept)].tolist()), *result)
-
-
-def _of_classes(values: Tensor, name: str, kept: NDArray[np.int64], n_classes: int) -> Tensor:
-    """Evidence as it would be if there were fewer classes, as far as the columns tell."""
-    per_class = name != _EMBEDDING and values.ndim == 2 and values.shape[1] == n_classes
-    return values[:, torch.from_numpy(kept)] if per_class else values
 
 
 def _for_classes(rule: Rule, kept: NDArray[np.int64]) -> Rule:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
 from knownot.data import LeaveClassesOut, check_labels, label_codes
@@ -110,7 +110,7 @@ def rehearse(
     (0.99, 3)
     """
     _require_methods(estimator, retrain)
-    X = X.tocsr() if hasattr(X, "tocsr") else X
+    (X,) = indexable(X)
     labels = check_labels(y, _num_samples(X))
     folds = LeaveClassesOut(groups, test_size=test_size, random_state=random_state)
     parts = list(folds.split(X, labels))
