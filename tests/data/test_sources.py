@@ -117,7 +117,7 @@ def test_read_npz_keeps_neighbouring_times_apart(tmp_path):
         ({"x": np.zeros((3, 4, 4)) - 1}, None, "values from -1 to -1"),
         ({"x": np.zeros(3)}, None, r"x is float64 of shape \(3,\): images have 3 or 4 axes, tables 2"),
         ({"x": np.array([["a"]])}, None, "x is <U1"),
-        ({"x": np.array([[np.nan]])}, None, "x holds 1 NaN and 0 infinite"),
+        ({"x": np.array([[np.nan, np.inf]])}, None, "x holds 0 NaN and 1 infinite"),
         ({"x": np.array([[{}]], object)}, None, "cannot be read: Object arrays cannot be loaded"),
     ],
 )

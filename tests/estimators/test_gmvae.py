@@ -218,8 +218,11 @@ def test_gmvae_resumed_fit_equals_an_uninterrupted_one(blobs, tmp_path):
 
 
 BAD = [
-    (lambda X, y: (np.where(np.arange(6) == 2, np.nan, X), y), "X holds 200 NaN and 0 infinite values, first at"),
-    (lambda X, y: (np.where(np.arange(6) == 2, np.inf, X), y), "0 NaN and 200 infinite"),
+    (lambda X, y: (np.where(np.arange(6) == 2, np.nan, X), y), "column '2' of X holds no value at all: leave it out"),
+    (
+        lambda X, y: (np.where(np.arange(6) == 2, np.inf, X), y),
+        "X holds 200 infinite values, first at row 0 of column '2'",
+    ),
     (lambda X, y: (X, y[:-3]), "X has 200 samples but y has 197 labels"),
     (lambda X, y: (X, np.r_[y[:-1], 9]), "class 9 has one sample"),
     (lambda X, y: (X, np.where(y == 0, -1, y)), "y holds the label -1, which predict returns for samples of no known"),

@@ -1,5 +1,7 @@
 """The softmax classifier on digits and tables: what it learns, answers, refuses and keeps."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from knownot.estimators.softmax import SoftmaxClassifier
 from knownot.rules import Likelihood, NearestCentroid, Neighbours
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
 
+pytestmark = pytest.mark.filterwarnings("ignore:SoftmaxClassifier is a baseline")
 SMALL = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "hidden": (32, 8), "random_state": 0}
 RULES = [MaximumLogit(), MaximumSoftmax(), Energy(), NearestCentroid(), Neighbours()]
 
@@ -159,3 +162,39 @@ def test_softmax_without_rejection_passes_check_estimator():
     short = SMALL | {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2, "hidden": (16,)}
     results = check_estimator(SoftmaxClassifier(accept=None, rule=MaximumLogit(), **short), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 50
+
+
+def test_class_weight_is_that_of_scikit_learn_and_moves_the_boundary(tmp_path):
+    X, y = make_blobs([500, 40], centers=[[0, 0], [2.2, 0]], random_state=0)
+    names = np.array(["many", "few"])[y]
+    settings = {"max_epochs": 15, "learning_rate": 5e-3, "accept": None, "random_state": 0}
+    fitted = {}
+    for weight in (None, "balanced", {"few": 30.0}):
+        fitted[str(weight)] = SoftmaxClassifier(class_weight=weight, **settings).fit(X, names)
+    found = [(model.predict(X[y == 1]) == "few").mean() for model in fitted.values()]
+    assert found[0] + 0.1 < found[1] <= found[2]
+    balanced = fitted["balanced"]
+    shares = balanced.class_weight_ * np.array([40, 500])  # in order of the labels
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)
+    loaded = knownot.load(balanced.save(tmp_path / "m.safetensors"))
+    assert loaded.class_weight == "balanced"
+    np.testing.assert_array_equal(loaded.predict_proba(X), balanced.predict_proba(X))
+    assert knownot.load(fitted["{'few': 30.0}"].save(tmp_path / "m.safetensors")).class_weight == {"few": 30.0}
+
+
+@pytest.mark.parametrize("weight", ["even", {"c": 2.0}, {"a": 0.0}, {"a": np.nan}])
+def test_class_weight_is_refused_with_a_sentence(weight):
+    X, y = make_blobs(60, centers=2, random_state=0)
+    with pytest.raises(ValueError, match="class_weight"):
+        SoftmaxClassifier(class_weight=weight, max_epochs=1).fit(X, np.array(["a", "b"])[y])
+
+
+def test_a_warning_tells_what_softmax_scores_are_worth_on_tables():
+    X, y = make_blobs(60, centers=2, random_state=0)
+    with pytest.warns(UserWarning, match="Use EmbeddingClassifier there") as caught:
+        SoftmaxClassifier(max_epochs=1, accept=None).fit(X, y)
+    assert sum("EmbeddingClassifier" in str(warning.message) for warning in caught) == 1
+    images = np.random.default_rng(0).random((60, 8, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SoftmaxClassifier(max_epochs=1, accept=None).fit(images, y)

@@ -18,17 +18,19 @@ def inputs(shape, n=6):
     return torch.rand(n, *shape, generator=torch.Generator().manual_seed(3))
 
 
+@pytest.mark.parametrize("weight", [None, [0.5, 1.0, 4.0]])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("sizes", [IMAGES, TABLE])
-def test_softmax_net_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing):
-    module = SoftmaxNet(n_classes=3, label_smoothing=label_smoothing, **sizes).double()
+def test_softmax_net_loss_is_the_cross_entropy_with_smoothed_targets(sizes, label_smoothing, weight):
+    module = SoftmaxNet(n_classes=3, label_smoothing=label_smoothing, class_weight=weight, **sizes).double()
     x, y = inputs(sizes["input_shape"]).double(), torch.tensor([0, 1, 2, 2, 1, 0])
     loss = module.loss(Batch(x, y))
     targets = (1 - label_smoothing) * np.eye(3)[y.numpy()] + label_smoothing / 3
     expected = -(targets * log_softmax(module.encoder(x).detach().numpy(), axis=1)).sum(1)
     assert list(loss.terms) == ["class"]
     np.testing.assert_allclose(loss.terms["class"], expected, rtol=1e-9)
-    assert float(loss.total.detach()) == pytest.approx(expected.mean(), rel=1e-9)
+    assert float(loss.total.detach()) == pytest.approx(np.mean(expected * np.array(weight or [1, 1, 1])[y]), rel=1e-9)
+    assert "class_weight" not in module.state_dict()
     assert not loss.terms["class"].requires_grad
     loss.total.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 
-from knownot.report import gather, wording
+from knownot import EmbeddingClassifier
+from knownot.report import gather, render, wording
 from knownot.report.examples import examples, unusual_features
 
 
@@ -50,3 +52,20 @@ def test_unusual_features_are_those_farthest_from_the_middle(image_classifier, d
     made = dataclasses.replace(subject, images=None, features=table, feature_names=list("abcde"))
     assert unusual_features(made, np.array([7]))[0][0] == ("d", "50")
     assert unusual_features(subject, np.array([7])) is None
+
+
+def test_examples_of_tables_with_text_and_gaps_print_them_as_they_are():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"mass": random.normal(size=90), "isle <b>": np.tile(["Dream", "Biscoe", None], 30)})
+    y = (frame["mass"] > 0).astype(int)
+    frame.loc[::8, "mass"] = np.nan
+    model = EmbeddingClassifier(random_state=0).fit(frame, y)
+    subject = gather(model, frame, y)
+    assert subject.has("embedding")
+    printed = dict(unusual_features(subject, np.array([0, 1]))[1])
+    assert printed["isle <b>"] == "Biscoe"
+    assert dict(unusual_features(subject, np.array([0]))[0])["mass"] == "–"
+    assert dict(unusual_features(subject, np.array([2]))[0])["isle <b>"] == "–"
+    page = render(subject)
+    assert "Biscoe" in page
+    assert "isle <b>" not in page

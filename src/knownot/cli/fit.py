@@ -9,11 +9,12 @@ import typer
 
 from knownot import catalogue
 from knownot.cli import options
+from knownot.cli.choice import choose_method
 from knownot.cli.kinds import Kind, kind_of
 from knownot.cli.learning import learn, verdict
 from knownot.cli.outputs import require_writable
 from knownot.cli.parameters import make_estimator, parse_settings, require_name
-from knownot.cli.samples import divide, parse_image_size, read_parts, require_label
+from knownot.cli.samples import divide, parse_image_size, read_parts, require_label, without
 from knownot.cli.selection import Chosen, parse_selection
 from knownot.cli.terminal import EXIT_INTERRUPTED, Terminal, answers
 
@@ -26,7 +27,7 @@ EXAMPLES = """[bold]Examples[/]
   knownot fit photos/ --model birds.safetensors --image-size 96
   knownot fit mnist --known 0,1,2,3,4,5 --epochs 20 --report report.html
   knownot fit mnist --groups even=0+2,odd=1+3 --subclusters 2
-  knownot fit wine.csv --label cultivar --accept 0.99 --set hidden=64,32 --json
+  knownot fit wine.csv --label cultivar --accept 0.99 --drop bottle,note --json
   knownot fit cifar10 --known cat,dog --checkpoint run1 --resume
 """
 
@@ -38,9 +39,10 @@ def command(
     known: options.Known = None,
     groups: options.Groups = None,
     held_out: options.HeldOut = None,
+    drop: options.Drop = None,
     image_size: options.ImageSize = None,
     unreadable: options.UnreadableFiles = options.Unreadable.refuse,
-    method: options.Method = "gmvae",
+    method: options.Method = None,
     rule: options.Rule = None,
     accept: options.Accept = None,
     subclusters: options.Subclusters = None,
@@ -61,6 +63,8 @@ def command(
     """Learn from samples, choose the threshold, and save the model.
 
     Classifiers learn classes; other methods take samples without labels as well.
+
+    Without --method, tables are learned by embedding and images by gmvae.
 
     Held-out samples, and classes that are not named by --known or --groups, show how well it does.
     """
@@ -86,12 +90,23 @@ def command(
         "--resume": resume,
     }
     seed = 0 if seed is None else seed
-    with terminal.doing("Loading"):
-        estimator = make_estimator(method, given, assignments, {"random_state": seed, "verbose": 0 if quiet else 1})
-    kind = kind_of(estimator)
+    defaults = {"random_state": seed, "verbose": 0 if quiet else 1}
+    estimator, kind = None, Kind.classifier
+    if method is not None:
+        # What would be refused is refused before samples are read.
+        with terminal.doing("Loading"):
+            estimator = make_estimator(method, given, assignments, defaults)
+        kind = kind_of(estimator)
     if kind is Kind.classifier or chosen is not None:
         require_label(source, label)
     data, test = read_parts(terminal, source, label, unreadable.value, size)
+    data = without(data, drop)
+    if estimator is None:
+        method, reason, advice = choose_method(data, given, assignments)
+        terminal.say(f"Method: {method}, since {reason}; --method names another.")
+        if advice:
+            terminal.note(advice)
+        estimator = make_estimator(method, given, assignments, defaults)
     parts = divide(data, test, chosen, held_out, seed, kind)
     if isinstance(counts, list):
         train = parts.train
@@ -104,7 +119,7 @@ def command(
         # Estimators do not check the type of every parameter.
         listed = " ".join(f"{name}={value!r}" for name, value in assignments.items())
         raise ValueError(f"--set {listed} does not work ({error}): check the kind of value.") from error
-    facts = {"source": source, **outcome.facts}
+    facts = {"source": source, "method": method, **outcome.facts}
     terminal.result(facts, *verdict(outcome, "Done", source))
     if outcome.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -20,7 +20,7 @@ EXAMPLES = """[bold]Examples[/]
   knownot inspect model.safetensors
   knownot inspect model.safetensors --json | jq .classes
 """
-MOST_CLASSES = 24
+MOST_CLASSES, MOST_COLUMNS = 24, 20
 
 
 @answers
@@ -61,6 +61,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             "classes",
             "input_shape",
             "feature_names",
+            "columns",
             "accept",
             "latent_dim",
             "n_subclusters",
@@ -116,6 +117,7 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Classes", _classes(facts["classes"])
     if "input_shape" in facts:
         yield "Input", _input(facts)
+    yield from _columns(facts.get("columns", []))
     yield "Rule", facts.get("rule", "")
     if "threshold" in facts:
         yield "Threshold", _threshold(facts)
@@ -161,11 +163,44 @@ def _input(facts: dict[str, Any]) -> str:
         colours = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
         return f"images of {shape[1]} × {shape[2]} pixels, {colours}"
     names = facts.get("feature_names")
+    n = len(facts["columns"]) if "columns" in facts else shape[0]
     return (
-        f"tables with {shape[0]} columns"
+        f"tables with {n} columns"
         + (f": {', '.join(names[:12])}" if names else "")
         + (", …" if names and len(names) > 12 else "")
     )
+
+
+def _columns(columns: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """How each column that is not of numbers alone becomes numbers."""
+    plain = [column["name"] for column in columns if column["kind"] == "number" and not column["gaps"]]
+    told = [column for column in columns if column["name"] not in plain]
+    for place, column in enumerate(told[:MOST_COLUMNS]):
+        yield "" if place else "Columns", f"{column['name']}: {_encoding(column)}"
+    if len(told) > MOST_COLUMNS:
+        yield "", f"{len(told) - MOST_COLUMNS} more; --json has all"
+    if told and plain:
+        yield "", f"{'all others' if len(plain) > 1 else plain[0]}: numbers"
+
+
+def _encoding(column: dict[str, Any]) -> str:
+    """Tell how a column becomes numbers.
+
+    Examples
+    --------
+    >>> _encoding({"kind": "category", "levels": ["f", "m"], "gaps": True, "median": 0.0})
+    'one-hot, f, m, or missing'
+    >>> _encoding({"kind": "number", "levels": [], "gaps": True, "median": 2.5})
+    'numbers, gaps filled by the median, 2.5'
+    """
+    kind, levels, gaps = column["kind"], column["levels"], column["gaps"]
+    if kind == "number":
+        return f"numbers, gaps filled by the median, {column['median']:.6g}"
+    shown = ", ".join(levels[:MOST_CLASSES]) + (f", … ({len(levels)})" if len(levels) > MOST_CLASSES else "")
+    if kind == "category":
+        how = "one-hot" if len(levels) + gaps > 2 else "0 or 1"
+        return f"{how}, {shown}" + (", or missing" if gaps else "")
+    return f"in order, {shown}" + (f"; gaps filled by {levels[int(column['median'])]}" if gaps else "")
 
 
 def _subclusters(counts: Any, classes: list[Any]) -> str:

@@ -70,7 +70,7 @@ def judge_classes(model: Any, x: Any, y: np.ndarray) -> tuple[dict[str, float], 
     of_classes = getattr(model, "class_offsets_", None)
     offset = model.offset_ if of_classes is None else of_classes[np.searchsorted(model.classes_, nearest)]
     metrics = open_set_report(y, nearest, knownness, offset, classes=model.classes_)
-    accepted = knownness >= offset
+    accepted = (knownness >= offset) & (knownness > -np.inf)
     rows = []
     for label in np.unique(y):
         here = y == label

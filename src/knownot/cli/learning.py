@@ -92,6 +92,8 @@ def learned(model: Any, kind: Kind) -> dict[str, Any]:
         facts |= {"classes": model.classes_, "unknown_classes": []}
     if hasattr(model, "input_shape_"):
         facts["input_shape"] = model.input_shape_
+    if getattr(model, "columns_", None) is not None:
+        facts["columns"] = model.columns_.to_facts()
     if hasattr(model, "history_"):
         history = model.history_
         facts |= {"epochs": len(history), "best_epoch": history.best_epoch, "stopped": history.stopped}

@@ -60,6 +60,15 @@ HeldOut = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Drop = Annotated[
+    str | None,
+    typer.Option(
+        "--drop",
+        metavar="COL,COL",
+        help="Columns of a table to leave out, such as numbers of rows.",
+        rich_help_panel=DATA,
+    ),
+]
 ImageSize = Annotated[
     str | None,
     typer.Option(
@@ -85,9 +94,12 @@ ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model saved by fit (.safetensors).", show_default=False)
 ]
 Method = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--method", metavar="NAME", help=f"The method: {', '.join(catalogue.METHODS)}.", rich_help_panel=MODEL
+        "--method",
+        metavar="NAME",
+        help=f"The method: {', '.join(catalogue.METHODS)}." + _by_default("by the kind of samples"),
+        rich_help_panel=MODEL,
     ),
 ]
 Rule = Annotated[

@@ -250,9 +250,35 @@ def relabelled(data: Dataset, y: np.ndarray, rows: Any = None) -> Dataset:
     return data if rows is None else data.select(rows)
 
 
+def without(data: Dataset, columns: str | None) -> Dataset:
+    """Leave out columns of a table, as `--drop id,note` names them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or none is left.
+    """
+    if columns is None:
+        return data
+    names = [name.strip() for name in columns.split(",")]
+    if data.feature_names is None:
+        raise ValueError(f"--drop applies to tables with named columns, and {data.name} is none: leave it out.")
+    kept = [place for place, name in enumerate(data.feature_names) if name not in names]
+    absent = [name for name in names if name not in data.feature_names]
+    if absent or not kept:
+        raise ValueError(
+            f"--drop {columns}: "
+            + (f"there is no feature column {absent[0]!r}" if absent else "no column is left")
+            + f"; the columns are {', '.join(data.feature_names[:30])}."
+        )
+    table: Any = data.x
+    x = table.iloc[:, kept] if hasattr(table, "iloc") else table[:, kept]
+    return replace(data, x=x, feature_names=tuple(data.feature_names[place] for place in kept))
+
+
 def as_input(data: Dataset) -> Any:
     """Samples as an estimator takes them: a table with named columns as a data frame, so that it knows the names."""
-    if data.feature_names is None:
+    if data.feature_names is None or not hasattr(data.x, "dtype"):
         return data.x
     import pandas as pd
 

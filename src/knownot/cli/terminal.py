@@ -175,9 +175,10 @@ def answers(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _warnings_as_notes() -> Iterator[None]:
     """Print warnings as a line for users, without the place in the code."""
+    terminal = Terminal()
 
     def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        Terminal().note(str(message))
+        terminal.note(str(message))
 
     with warnings.catch_warnings():
         warnings.showwarning = note

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Rows looked at in one piece, so that a check of a large array needs little memory.
 CHUNK = 4096
@@ -20,8 +23,9 @@ class Dataset:
 
     Attributes
     ----------
-    x : ndarray
-        Images (N, H, W, C), uint8 or float32 in [0, 1], or tables (N, F), float64 or float32.
+    x : ndarray or DataFrame
+        Images (N, H, W, C), uint8 or float32 in [0, 1], or tables (N, F), float64 or float32, NaN where
+        values are missing. A table with text or categories is a DataFrame.
     y : ndarray, shape (N,), optional
         Labels, int64 or str. None: unlabelled.
     name : str
@@ -45,7 +49,7 @@ class Dataset:
     Dataset('zeros', 3 samples of shape (2,), 2 classes)
     """
 
-    x: np.ndarray
+    x: np.ndarray | pd.DataFrame
     y: np.ndarray | None = None
     name: str = ""
     feature_names: tuple[str, ...] | None = None
@@ -89,7 +93,7 @@ class Dataset:
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         return replace(
             self,
-            x=self.x[index],
+            x=self.x[index] if isinstance(self.x, np.ndarray) else self.x.iloc[index].reset_index(drop=True),
             y=None if self.y is None else self.y[index],
             paths=None if self.paths is None else tuple(self.paths[i] for i in index),
         )
@@ -187,8 +191,8 @@ def _refuse_image_shape(shape: tuple[int, ...], is_tensor: bool, name: str) -> N
         )
 
 
-def check_finite(X: Any, name: str = "X") -> None:
-    """Refuse values that are NaN or infinite.
+def check_finite(X: Any, name: str = "X", *, allow_nan: bool = False) -> None:
+    """Refuse values that are infinite, and those that are NaN.
 
     Parameters
     ----------
@@ -196,6 +200,8 @@ def check_finite(X: Any, name: str = "X") -> None:
         Whole numbers always pass.
     name : str
         What the message calls it.
+    allow_nan : bool
+        Refuse infinite values alone.
 
     Raises
     ------
@@ -224,6 +230,8 @@ def check_finite(X: Any, name: str = "X") -> None:
         if finite.all():
             continue
         nan = np.asarray(torch.isnan(part).cpu()) if isinstance(part, Tensor) else np.isnan(part)
+        if allow_nan:
+            finite, nan = finite | nan, np.zeros_like(nan)
         n_nan += int(nan.sum())
         n_infinite += int((~finite & ~nan).sum())
         if len(places) < 3:

@@ -27,7 +27,7 @@ def read_source(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     unreadable: str = "refuse",
-    missing: str = "refuse",
+    missing: str = "keep",
     progress: Progress | None = None,
 ) -> Dataset:
     """Read what ``source`` is, by looking at it.
@@ -53,7 +53,7 @@ def read_source(
         Feature columns of a table, in order.
     image_size, channels, unreadable
         Of folders and image files.
-    missing : {"refuse", "skip"}
+    missing : {"keep", "refuse", "skip"}
         Of tables.
     progress : callable of (done, total), optional
         Of folders and image files: called after each image.
@@ -107,8 +107,8 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
     -------
     Dataset
         ``x`` (N, H, W, C) uint8 or float32 in [0, 1] for images, which have 3 or 4 axes; for tables
-        (N, F) float32 where the file holds float32 or less, else float64. Of tables, ``paths`` from an array
-        ``path`` of text.
+        (N, F) float32 where the file holds float32 or less, else float64, and NaN where values are missing. Of
+        tables, ``paths`` from an array ``path`` of text.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def read_npz(path: str | os.PathLike[str], label: str | None = None) -> Dataset:
         if x.ndim != 2 or x.dtype.kind not in "fiub":
             raise ValueError(f"x is {x.dtype} of shape {x.shape}: images have 3 or 4 axes, tables 2, of numbers.")
         x = x.astype(table_dtype(x.dtype), copy=False)
-        check_finite(x, "x")
+        check_finite(x, "x", allow_nan=True)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     return Dataset(x, labels, name=str(file), paths=paths)

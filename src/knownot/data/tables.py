@@ -1,4 +1,4 @@
-"""Tables in CSV and Parquet files: numeric columns are features, one column may be the label."""
+"""Tables in CSV and Parquet files: one column may be the label, all others are features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_table(
     label: str | None = None,
     columns: Sequence[str] | None = None,
     *,
-    missing: str = "refuse",
+    missing: str = "keep",
 ) -> Dataset:
     """Read a table from a CSV (comma, semicolon or tab) or Parquet file.
 
@@ -43,25 +43,26 @@ def read_table(
     columns : sequence of str, optional
         Columns to take as features, in this order: to predict, those of the training table.
         None: every column but the label.
-    missing : {"refuse", "skip"}
-        What to do with rows that miss a value: a ValueError that locates them, or leave them out
-        and say so in the ``note``.
+    missing : {"keep", "refuse", "skip"}
+        What to do with rows that miss a value: keep them, refuse with a ValueError that locates them, or leave
+        them out and say so in the ``note``. A row that misses its label is never kept.
 
     Returns
     -------
     Dataset
-        ``x`` (N, F) float64, or float32 where all columns are; ``y`` int64 or str or None;
-        ``feature_names``; ``paths`` where there is a column of them.
+        ``x`` (N, F) float64, or float32 where all columns are; NaN where values are missing; a
+        DataFrame where columns are of text or categories. ``y`` int64 or str or None; ``feature_names``; ``paths``
+        where there is a column of them.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, a column is not there or not numeric, or values are missing or
-        infinite.
+        If the file cannot be read, a column is not there or holds neither numbers nor text, a label is missing, or
+        values are infinite.
     """
     file = Path(path)
-    if missing not in ("refuse", "skip"):
-        raise ValueError(f'missing is {missing!r}: choose "refuse" or "skip".')
+    if missing not in ("keep", "refuse", "skip"):
+        raise ValueError(f'missing is {missing!r}: choose "keep", "refuse" or "skip".')
     frame = _read_frame(file)
     names = [str(name) for name in frame.columns]
     frame.columns = names
@@ -82,23 +83,27 @@ def read_table(
         raise ValueError(f"{file}: column {label!r} is both label and feature: leave it out of columns.")
     if not features:
         raise ValueError(f"{file} has no feature columns beside the label {label!r}: give at least one.")
-    _refuse_text(frame, features, label, file)
-    x = frame[features].to_numpy(dtype=np.float64, na_value=np.nan)
-    absent = np.isnan(x)
-    no_label = np.zeros(len(x), bool) if label is None else frame[label].isna().to_numpy()
-    bad = absent.any(axis=1) | no_label
+    text = _text_columns(frame, features, file)
+    if text and label is None and columns is None:
+        notes.append(f"{_listed(text)} {'is' if len(text) == 1 else 'are'} taken as features, since no label was named")
+    absent = frame[features].isna().to_numpy()
+    no_label = np.zeros(len(frame), bool) if label is None else frame[label].isna().to_numpy()
+    bad = no_label if missing == "keep" else absent.any(axis=1) | no_label
     if bad.any():
-        message = _describe_missing(bad, absent, no_label, features, label)
-        if missing == "refuse":
+        message = _describe_missing(bad, absent & bad[:, None], no_label, features, label)
+        if missing != "skip":
             raise ValueError(f"{file}: {message}. Fill or remove them, or read with missing='skip'.")
         if bad.all():
             raise ValueError(f"{file}: {message}, so no row is left. Leave out the columns that are empty.")
         notes.append(f"{message}; skipped")
-        x, frame = x[~bad], frame[~bad]
+        frame = frame[~bad].reset_index(drop=True)
         paths = None if paths is None else paths[~bad]
-    _refuse_infinite(x, features, file)
+    numeric = [name for name in features if name not in text]
+    numbers = frame[numeric].to_numpy(dtype=np.float64, na_value=np.nan)
+    _refuse_infinite(numbers, numeric, file)
+    dtype = None if text else np.result_type(*(table_dtype(frame[name].dtype) for name in features))
     return Dataset(
-        x=np.ascontiguousarray(x, dtype=np.result_type(*(table_dtype(frame[name].dtype) for name in features))),
+        x=frame[features] if text else np.ascontiguousarray(numbers, dtype=dtype),
         y=None if label is None else _read_labels(frame[label], label, file),
         name=str(file),
         feature_names=tuple(features),
@@ -169,23 +174,37 @@ def _require_column(name: str, names: list[str], file: Path, role: str) -> None:
     raise ValueError(f"{file} has no column {name!r}, {role}; its columns are {shown}.{guess}")
 
 
-def _refuse_text(frame: pd.DataFrame, features: list[str], label: str | None, file: Path) -> None:
+def _text_columns(frame: pd.DataFrame, features: list[str], file: Path) -> list[str]:
+    """Feature columns that hold anything but numbers and truth values, or truth values with gaps."""
     import pandas as pd
 
     text = []
     for name in features:
         kind = frame[name].dtype
-        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)) or kind.kind == "c":
-            values = frame[name].dropna()
-            is_text = pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind)
-            example = values[pd.to_numeric(values, errors="coerce").isna()] if is_text else values
-            text.append(f"{name!r} (for instance {example.iloc[0]!s})" if len(example) else f"{name!r} (empty)")
-    if text:
-        hint = "" if label is not None else " If one of them is the class, name it as the label."
-        raise ValueError(
-            f"{file}: {len(text)} of {len(features)} feature columns are not numeric: {', '.join(text)}. "
-            f"Turn them into numbers or leave them out with columns.{hint}"
-        )
+        is_truth = pd.api.types.is_bool_dtype(kind)
+        if is_truth and frame[name].isna().any():
+            text.append(name)
+            continue
+        if (pd.api.types.is_numeric_dtype(kind) or is_truth) and kind.kind != "c":
+            continue
+        example = frame[name].dropna().head(1).tolist()
+        categorical = isinstance(kind, pd.CategoricalDtype)
+        if not (categorical or pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind)) or (
+            example and not pd.api.types.is_scalar(example[0])
+        ):
+            raise ValueError(
+                f"{file}: column {name!r} holds {kind} (for instance {example[0]!s}), neither numbers nor text: turn "
+                "it into numbers, or leave it out."
+            )
+        text.append(name)
+    return text
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return f"column{'s' if len(names) > 1 else ''} {shown}" + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
 def _describe_missing(

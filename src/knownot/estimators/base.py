@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from knownot.estimators.columns import TableEncoding, unjudged
 from knownot.estimators.inputs import Samples, Scaling, read_samples
 from knownot.estimators.persistence import Saved, save
 from knownot.rules import make_rule
@@ -52,7 +54,9 @@ class Estimator(BaseEstimator):
     Attributes
     ----------
     input_shape_ : tuple of int
-        (F,) or (channels, height, width).
+        What a module takes: (channels, height, width), or (E,), a table's columns after encoding.
+    columns_ : TableEncoding or None
+        How columns become numbers. None: images, or a table of numbers without gaps.
     scaling_ : Scaling
     saved_ : str
         When it was saved, of a model that was loaded.
@@ -60,6 +64,7 @@ class Estimator(BaseEstimator):
 
     input_shape_: tuple[int, ...]
     n_features_in_: int
+    columns_: TableEncoding | None
     scaling_: Scaling
     saved_: str
 
@@ -80,13 +85,32 @@ class Estimator(BaseEstimator):
         """Check samples; ``reset`` in ``fit``, where their shape and columns are noted."""
         if not reset:
             check_is_fitted(self)
+        if reset:
+            self.columns_ = None
         samples = read_samples(self, X, reset=reset)
         if reset:
             self.input_shape_ = tuple(samples.shape[1:])
         return samples
 
+    def _learn_columns(self, samples: Samples, training: Any = slice(None), *, quietly: bool = False) -> Samples:
+        """Learn from the training rows how columns become numbers, and make numbers of all rows.
+
+        Images, and tables of numbers without gaps, stay as they are. A row that is NaN anywhere cannot be judged.
+        """
+        if self.columns_ is None or isinstance(samples, torch.Tensor):
+            return samples
+        self.columns_, encoded = self.columns_.learn(samples, training)
+        self.input_shape_ = tuple(encoded.shape[1:])
+        if (n := int(unjudged(encoded[training]).sum())) and not quietly:
+            warnings.warn(f"{n} rows of X miss all values: nothing was learned from them.", stacklevel=5)
+        return encoded
+
     def _fit_scaling(self, samples: Samples) -> Scaling:
-        return Scaling.fit(samples)
+        return Scaling.fit(samples, () if self.columns_ is None else self.columns_.groups)
+
+    def _decode_columns(self, rows: Any) -> Any:
+        """Rows as a user has them: levels instead of one-hot columns."""
+        return rows if self.columns_ is None else self.columns_.decode(rows)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fitted estimator to one ``.safetensors`` file; :func:`knownot.load` reads it.
@@ -113,14 +137,19 @@ class Estimator(BaseEstimator):
     def _pack(self, saved: Saved) -> None:
         saved.facts["input_shape"] = list(self.input_shape_)
         saved.facts["feature_names"] = getattr(self, "feature_names_in_", np.array([])).tolist() or None
+        if self.columns_ is not None:
+            saved.facts["columns"] = self.columns_.to_facts()
         if self.scaling_.mean is not None and self.scaling_.std is not None:
             means = {"mean": self.scaling_.mean, "std": self.scaling_.std}
             saved.add("scaling", {name: torch.from_numpy(values) for name, values in means.items()})
 
     def _restore(self, saved: Saved) -> None:
         self.input_shape_ = tuple(saved.facts["input_shape"])
+        # Files of tables of numbers, and all older ones, have no columns.
+        columns = saved.facts.get("columns")
+        self.columns_ = None if columns is None else TableEncoding.from_facts(columns)
         if len(self.input_shape_) == 1:
-            self.n_features_in_ = self.input_shape_[0]
+            self.n_features_in_ = self.input_shape_[0] if columns is None else len(columns)
         if saved.facts["feature_names"]:
             self.feature_names_in_ = np.array(saved.facts["feature_names"], dtype=object)
         self.scaling_ = Scaling(**{name: tensor.numpy() for name, tensor in saved.group("scaling").items()})
@@ -128,4 +157,5 @@ class Estimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from knownot.estimators.base import all_or_nothing
+from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples, refuse_share, refuse_too_few
 from knownot.estimators.neural import NeuralEstimator, Part
 from knownot.estimators.persistence import Saved
@@ -57,16 +58,17 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         samples = self._read(X, reset=True)
         refuse_too_few(samples)
         random = check_random_state(self.random_state)
-        training, selection = self._split_for_fit(samples, random)
-        self._learn_unlabelled(training, selection, random)
-        self.labels_ = self._responsibilities(samples).argmax(1)
+        training, selection = self._split_for_fit(len(samples), random)
+        samples = self._learn_columns(samples, training)
+        self._learn_unlabelled(samples[training], samples[selection], random)
+        self.labels_ = self._clusters(samples, self._responsibilities(samples))
 
-    def _split_for_fit(self, samples: Samples, random: np.random.RandomState) -> tuple[Samples, Samples]:
-        """Samples to train on, and some that are held out."""
+    def _split_for_fit(self, n: int, random: np.random.RandomState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of the samples to train on, and of some that are held out."""
         refuse_share(self.validation_fraction)
-        order = random.permutation(len(samples))
-        n_held = max(round(self.validation_fraction * len(samples)), 2)
-        return samples[np.sort(order[n_held:])], samples[np.sort(order[:n_held])]
+        order = random.permutation(n)
+        n_held = max(round(self.validation_fraction * n), 2)
+        return np.sort(order[n_held:]), np.sort(order[:n_held])
 
     def _train(self, training: Part, selection: Part, plan: TrainingPlan) -> None:
         """Train ``n_init`` times from different random numbers, and keep the best."""
@@ -85,13 +87,19 @@ class Clusterer(ClusterMixin, NeuralEstimator):
     def _responsibilities(self, samples: Samples) -> NDArray[np.float64]:
         return torch.cat(list(self._apply_in_chunks(samples, self.module_.responsibilities))).double().numpy()
 
+    @staticmethod
+    def _clusters(samples: Samples, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The most probable cluster of each sample; -1, as of noise, for a row that cannot be judged."""
+        return np.where(unjudged(samples), -1, probabilities.argmax(1))
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each cluster given the sample, shape (N, n_components)."""
         return self._responsibilities(self._read(X))
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """Cluster of each sample, shape (N,)."""
-        return self.predict_proba(X).argmax(1)
+        """Cluster of each sample, shape (N,); -1 for a row that cannot be judged, such as one of gaps alone."""
+        samples = self._read(X)
+        return self._clusters(samples, self._responsibilities(samples))
 
     def assess(self, X: Any) -> dict[str, NDArray[Any]]:
         """All that the model says of each sample, from one pass: one column for each kind of answer.
@@ -106,10 +114,11 @@ class Clusterer(ClusterMixin, NeuralEstimator):
         def both(x: Tensor) -> Tensor:
             return torch.cat([self.module_.responsibilities(x).double(), self.module_.embed(x).double()], 1)
 
-        found = torch.cat(list(self._apply_in_chunks(self._read(X), both))).numpy()
+        samples = self._read(X)
+        found = torch.cat(list(self._apply_in_chunks(samples, both))).numpy()
         probabilities, embedding = np.split(found, [found.shape[1] - self.module_.latent_dim], axis=1)
         return {
-            "cluster": probabilities.argmax(1),
+            "cluster": self._clusters(samples, probabilities),
             "probability": probabilities.max(1),
             "embedding": embedding.astype(np.float32),
         }

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples, hold_out
 from knownot.estimators.judging import Part
 from knownot.estimators.rejection import RejectingClassifier
@@ -57,16 +58,19 @@ class CrossCalibrated(RejectingClassifier):
             return
         held_out = folds(codes, _N_FOLDS, random)
         seed = int(random.randint(2**31 - 1))
-        self._fit_to_all((samples, codes), seed)
+        encoded = self._learn_columns(samples)
+        self._fit_to_all((encoded, codes), seed)
         logits, scores = torch.empty(len(codes), len(self.classes_)), np.empty(len(codes))
         for held in held_out:
             rest = np.setdiff1d(np.arange(len(codes)), held)
             fold = copy.copy(self)
-            fold._fit_to_all((samples[rest], codes[rest]), seed, like=self.rule_)
-            verdicts = [verdict for verdict, _ in fold._judge_in_chunks(samples[held])]
+            own = fold._learn_columns(samples, rest, quietly=True)
+            fold._fit_to_all((own[rest], codes[rest]), seed, like=self.rule_)
+            verdicts = [verdict for verdict, _ in fold._judge_in_chunks(own[held])]
             logits[held] = torch.cat([verdict.logits for verdict in verdicts]).float().cpu()
             scores[held] = torch.cat([verdict.knownness.double() for verdict in verdicts]).cpu().numpy()
-        self.rule_.fit_temperature(logits, torch.from_numpy(codes))
+        judged = ~unjudged(encoded)
+        self.rule_.fit_temperature(logits[judged], torch.from_numpy(codes[judged]))
         self._set_threshold(scores, self.accept, codes=(codes, logits.argmax(-1).numpy()))
 
     def _crosses(self, codes: NDArray[np.int64], has_validation: bool) -> bool:
@@ -82,6 +86,7 @@ class CrossCalibrated(RejectingClassifier):
 
     def _fit_to_all(self, part: Part, seed: int, like: Rule | None = None) -> None:
         """Fit scaling and rule to all samples, but for those that the rule itself needs held out."""
+        part = self._judged(part, "training")
         self.scaling_ = self._fit_scaling(part[0])
         training, selection = part, None
         if make_rule(self.rule).calibrates_on_held_out:

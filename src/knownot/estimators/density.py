@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from knownot.estimators.base import all_or_nothing
+from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples, hold_out, refuse_too_few
 from knownot.estimators.neural import NeuralEstimator
 from knownot.estimators.thresholding import Thresholded
@@ -52,18 +53,25 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         refuse_too_few(samples)
         random = check_random_state(self.random_state)
         places = hold_out(np.zeros(len(samples), np.int64), self.validation_fraction, random)
+        samples = self._learn_columns(samples, places[0])
         training, selection, calibration = (samples[i] for i in places)
         self._learn_unlabelled(training, selection, random)
         self._set_threshold(self._log_densities(calibration), self.accept)
 
     def _log_densities(self, samples: Samples) -> NDArray[np.float64]:
         found = torch.cat(list(self._apply_in_chunks(samples, self.module_.log_prob))).double().numpy()
-        return np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
+        return self._in_users_units(found, samples)
+
+    def _in_users_units(self, found: NDArray[np.float64], samples: Samples) -> NDArray[np.float64]:
+        """Log-densities of the module as those of the user's columns; -inf where a row cannot be judged."""
+        found = np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
+        return np.where(unjudged(samples), -np.inf, found)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Log-density of each sample in nats, shape (N,), in the units of X; of images, of values in [0, 1].
 
-        A log-density may be above 0, and is of another scale for every kind of data.
+        A log-density may be above 0, and is of another scale for every kind of data. Of a table with categories
+        it is that of the encoded columns; of a row that cannot be judged it is -inf.
         """
         return self._log_densities(self._read(X))
 
@@ -73,7 +81,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """+1 for samples like those of the fit, -1 for those below the threshold."""
-        return np.where(self.score_samples(X) >= self.offset_, 1, -1)
+        return np.where(self._accepts(self.score_samples(X)), 1, -1)
 
     def assess(self, X: Any) -> dict[str, NDArray[Any]]:
         """All that the model says of each sample: one column for each kind of answer.
@@ -90,9 +98,9 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
             return torch.cat([self.module_.log_prob(x).double()[:, None], self.module_.embed(x).double()], 1)
 
         found = torch.cat(list(self._apply_in_chunks(samples, both))).numpy()
-        scores = np.nan_to_num(found[:, 0], nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
+        scores = self._in_users_units(found[:, 0], samples)
         return {
-            "known": scores >= self.offset_,
+            "known": self._accepts(scores),
             "knownness": scores,
             "p_value": self.threshold_.p_values(scores),
             "embedding": found[:, 1:].astype(np.float32),

@@ -1,8 +1,9 @@
-"""From a user's arrays to what a module takes, and the split that keeps calibration unbiased."""
+"""From a user's samples to what a module takes, and the split that keeps calibration unbiased."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from knownot.data import check_finite, image_tensor
+from knownot.data import image_tensor
+from knownot.estimators.cells import Cells, read_cells
+from knownot.estimators.columns import unjudged
 
 # Rows of a table that pass through the network together. Short chunks are filled up to it, so
 # that a row's result does not depend, not even in its last bit, on the rows beside it.
@@ -42,17 +44,23 @@ def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
     reset : bool
         True in ``fit``; False compares with what was fitted.
 
+    Returns
+    -------
+    Samples
+        Of a table that has gaps or categories: in ``fit`` numbers and places of levels, which are still to be
+        encoded; otherwise encoded, with NaN in the rows that cannot be judged.
+
     Raises
     ------
     ValueError
-        If values are NaN or infinite, or the shape is not the one of the fit.
+        If values are infinite, columns cannot be read, or the shape is not the one of the fit.
     """
     fitted = None if reset else tuple(estimator.input_shape_)
     if is_image_input(X):
         if fitted is not None and len(fitted) == 1:
             raise ValueError(
-                f"X has shape {np.shape(X)}, but this model was fitted on tables of {fitted[0]} features: "
-                f"give an array of shape (N, {fitted[0]})."
+                f"X has shape {np.shape(X)}, but this model was fitted on tables of {estimator.n_features_in_} "
+                f"features: give an array of shape (N, {estimator.n_features_in_})."
             )
         images = image_tensor(X)
         if fitted is not None and tuple(images.shape[1:]) != fitted:
@@ -66,11 +74,35 @@ def read_samples(estimator: BaseEstimator, X: Any, *, reset: bool) -> Samples:
             f"X has shape {np.shape(X)}, but this model was fitted on images of {_describe_size(fitted)}: "
             "give an array of shape (N, H, W) or (N, H, W, C)."
         )
-    if isinstance(X, Tensor):
-        X = X.detach().cpu().numpy()
-    table = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
-    check_finite(table, "X")
-    return np.asarray(table)
+    cells = read_cells(estimator, X, reset=reset)
+    if reset:
+        estimator.columns_ = cells.encoding
+        return cells.rows
+    encoded = cells.rows if cells.encoding is None else cells.encoding.encode(cells.rows)
+    if (cannot := unjudged(encoded)).any():
+        warnings.warn(_reasons(cells, int(cannot.sum())), stacklevel=4)
+    return encoded
+
+
+def _reasons(cells: Cells, n: int) -> str:
+    """Which rows cannot be judged, and why."""
+    gap: NDArray[np.bool_] = np.isnan(cells.rows)
+    empty = np.asarray(gap.all(1))
+    reasons = []
+    for name, new in cells.foreign.items():
+        shown = ", ".join(map(repr, new[:3])) + (f" and {len(new) - 3} more values" if len(new) > 3 else "")
+        reasons.append(f"column {name!r} holds {shown}, which it did not in the fit")
+    gaps = np.zeros(gap.shape[1], bool)
+    if cells.encoding is not None:
+        gaps = np.array([column.gaps for column in cells.encoding.columns])
+    unprepared = gap & ~empty[:, None] & ~gaps
+    if unprepared.any():
+        missing = [repr(cells.names[j]) for j in np.flatnonzero(unprepared.any(0)).tolist()]
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        reasons.append(f"values are missing in {shown}, where none was in the fit ({unprepared.any(1).sum()} rows)")
+    if empty.any():
+        reasons.append(f"all values are missing in {empty.sum()} of them")
+    return f"{n} of {len(gap)} rows cannot be judged and count as unknown: {'; '.join(reasons)}."
 
 
 def _describe_size(shape: tuple[int, ...]) -> str:
@@ -91,14 +123,20 @@ class Scaling:
     std: NDArray[np.float64] | None = None
 
     @classmethod
-    def fit(cls, X: Samples) -> Scaling:
-        """Mean and standard deviation of each column; constant columns keep their unit."""
+    def fit(cls, X: Samples, groups: Sequence[slice] = ()) -> Scaling:
+        """Mean and standard deviation of each column; constant columns keep their unit.
+
+        Columns of one group, those of a category, are scaled together, so that it weighs as much as a column of
+        numbers: scaled one by one, k levels would weigh k times as much, and rare ones most of all.
+        """
         if isinstance(X, Tensor):
             return cls()
         # Columns are brought near 1 by powers of two, which is exact, so that no square overflows or vanishes.
         _, exponent = np.frexp(np.abs(X).max(0).astype(np.float64))
         near_one = np.ldexp(X.astype(np.float64, copy=False), -exponent)
         mean, std = np.ldexp(near_one.mean(0), exponent), np.ldexp(near_one.std(0), exponent)
+        for group in groups:
+            std[group] = np.sqrt(np.square(std[group]).sum())
         return cls(mean, np.where(std > _CONSTANT_TOLERANCE * (np.abs(mean) + 1e-300), std, 1.0))
 
     def apply(self, X: Samples) -> Tensor:
@@ -111,6 +149,8 @@ class Scaling:
         standard = X - self.mean
         standard /= self.std
         np.clip(standard, -_MAX_STANDARDISED, _MAX_STANDARDISED, out=standard)
+        # The mean stands in for a cell of which nothing is known: the rest of the row still tells the nearest class.
+        standard[np.isnan(standard)] = 0.0
         return torch.from_numpy(standard.astype(np.float32))
 
     @property

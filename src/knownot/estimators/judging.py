@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples
 from knownot.estimators.labelling import Labelled
 from knownot.estimators.persistence import Saved
@@ -59,6 +60,19 @@ class RuleBased(Labelled):
         rule.check(self._subclusters_per_class())
         rule.check_evidence(self._evidence_names)
 
+    def _judged(self, part: Part, name: str) -> Part:
+        """The part without the rows that cannot be judged, from which nothing is learned."""
+        kept = ~unjudged(part[0])
+        if kept.all():
+            return part
+        lost = np.setdiff1d(part[1], part[1][kept])
+        if (name == "training" and len(lost)) or not kept.any():
+            raise ValueError(
+                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
+                "value that could be learned from: add samples, or leave the class out."
+            )
+        return part[0][kept], part[1][kept]
+
     def _fit_rule(self, training: Part, selection: Part | None, seed: int, like: Rule | None = None) -> None:
         """Fit the rule; without a selection part, its temperature is left to be fitted.
 
@@ -101,15 +115,20 @@ class RuleBased(Labelled):
 
     def _judge_in_chunks(self, samples: Samples) -> Iterator[tuple[Verdict, Tensor]]:
         """Verdict and embedding of every piece of the samples."""
-        for i, (evidence, n) in enumerate(self._evidence_chunks(samples, self._evidence_needed)):
+        start = 0
+        for evidence, n in self._evidence_chunks(samples, self._evidence_needed):
             z = evidence["embedding"]
-            if i == 0:
+            if start == 0:
                 # A model that was moved to another device takes its rule along.
                 self.rule_.to(z.device)
             with torch.inference_mode():
                 # The rule sees the filled-up chunk too, so that its results do not depend on n either.
                 logits, knownness = self._evaluate_rule(z, evidence)
-                verdict = Verdict(logits[:n], torch.nan_to_num(knownness[:n], nan=-torch.inf))
+                knownness = torch.nan_to_num(knownness[:n], nan=-torch.inf)
+                # Their gaps were filled for the sake of the nearest class.
+                knownness[torch.from_numpy(unjudged(samples[start : start + n]))] = -torch.inf
+                verdict = Verdict(logits[:n], knownness)
+            start += n
             yield verdict, z[:n]
 
     def _evaluate_rule(self, z: Tensor, evidence: dict[str, Tensor]) -> Verdict:

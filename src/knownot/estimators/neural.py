@@ -17,7 +17,8 @@ from torch import Tensor
 
 from knownot.data import InMemoryBatches
 from knownot.estimators.base import Estimator
-from knownot.estimators.inputs import Samples, Scaling, chunks
+from knownot.estimators.columns import unjudged
+from knownot.estimators.inputs import Samples, chunks
 from knownot.estimators.persistence import Saved
 from knownot.modules import EvidenceModule, Module, ReconstructingModule
 from knownot.networks.sizes import SMALL_IMAGE
@@ -89,15 +90,19 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
-        size = self._batch_size(n_samples)
-        epochs = int(np.clip(round(_TARGET_STEPS * size / n_samples), 10, 100))
         plan = settings.plan(
-            max_epochs=epochs if self.max_epochs is None else self.max_epochs,
+            max_epochs=self.epochs_for(n_samples),
             learning_rate=self.learning_rate,
             seed=seed,
             accelerator=self.accelerator,
         )
         return replace(plan, precision="32-true") if plan.precision == "auto" and self._is_small() else plan
+
+    def epochs_for(self, n_samples: int) -> int:
+        """Epochs that a training on so many samples takes at most: ``max_epochs``, or what stands for None."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        return int(np.clip(round(_TARGET_STEPS * self._batch_size(n_samples) / n_samples), 10, 100))
 
     def _training_settings(self) -> TrainingSettings:
         if self.training is None:
@@ -123,7 +128,8 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def _learn_unlabelled(self, training: Samples, selection: Samples, random: np.random.RandomState) -> None:
         """Scale, build and train on samples without labels."""
-        self.scaling_ = Scaling.fit(training)
+        training, selection = (part[~unjudged(part)] for part in (training, selection))
+        self.scaling_ = self._fit_scaling(training)
         seed = int(random.randint(2**31 - 1))
         self._learn((training, np.full(len(training), -1)), (selection, np.full(len(selection), -1)), seed)
 
@@ -221,13 +227,13 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
     def reconstruct(self, X: Any) -> NDArray[Any]:
         """Reconstruction of each sample: images (N, H, W, C) in [0, 1], or rows (N, F)."""
         found = self._apply_in_chunks(self._read(X), self.module_.reconstruct)
-        return np.concatenate([self.scaling_.invert(piece) for piece in found])
+        return self._decode_columns(np.concatenate([self.scaling_.invert(piece) for piece in found]))
 
     def _sample_with_seed(self, draw: Callable[[torch.device], Tensor], seed: int) -> NDArray[Any]:
         """Samples that the module draws with a seed, in the user's units."""
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seed)
-            return self.scaling_.invert(draw(self._device))
+            return self._decode_columns(self.scaling_.invert(draw(self._device)))
 
     @property
     def _n_features_out(self) -> int:

@@ -78,6 +78,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
         random: np.random.RandomState,
     ) -> None:
         training, selection, calibration = self._split_for_fit(samples, codes, validation, random)
+        training, selection = self._judged(training, "training"), self._judged(selection, "selection")
         seed = int(random.randint(2**31 - 1))
         self.scaling_ = self._fit_scaling(training[0])
         self._learn(training, selection, seed)
@@ -98,7 +99,10 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
         random: np.random.RandomState,
     ) -> list[Part]:
         if validation is None:
-            return [(samples[i], codes[i]) for i in hold_out(codes, self.validation_fraction, random)]
+            places = hold_out(codes, self.validation_fraction, random)
+            samples = self._learn_columns(samples, places[0])
+            return [(samples[i], codes[i]) for i in places]
+        samples = self._learn_columns(samples)
         held = self._read(validation[0])
         held_codes = self._encode_labels(check_labels(validation[1], len(held)), "validation")
         if len(held) < 2:
@@ -166,7 +170,7 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
 
     def _predicted_labels(self, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[Any]:
         """Labels of class indices, or that of the unknown below the threshold."""
-        return self._decode_labels(classes, ~(scores >= self._offsets(classes)) if rejects(self) else None)
+        return self._decode_labels(classes, ~self._accepts(scores, self._offsets(classes)) if rejects(self) else None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Class of each sample, or -1 (``"unknown"`` for string labels) where it is none of them.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
 
+from knownot.estimators.judging import Part
 from knownot.estimators.neural import NeuralEstimator
 from knownot.estimators.rejection import RejectingClassifier
 from knownot.modules.softmax import SoftmaxNet
@@ -19,7 +24,9 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     """Open-set classifier on a plain softmax network: the baseline to compare with.
 
     A network learns by cross-entropy to tell the known classes apart. A sample that excites none
-    of its logits is answered with -1 (or "unknown").
+    of its logits is answered with -1 (or "unknown"). It is a baseline for images. On tables its scores say little of
+    what is unknown, and a warning says so: far from all classes a network of few columns is as sure as near them.
+    :class:`EmbeddingClassifier` is made for tables.
 
     Parameters
     ----------
@@ -33,6 +40,9 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     label_smoothing : float
         Share of the target that is spread evenly over all classes, in [0, 1). It narrows the range
         of the logits.
+    class_weight : None, "balanced" or mapping of label to float
+        Factor of the loss of each class's samples. "balanced": inversely proportional to their number, as in
+        scikit-learn; a label that a mapping does not name has 1.
     rule : {"max-logit", "energy", "max-softmax", "nc-d", "nc-u", "neighbours", "weibull"} or Rule
         How logits, or embeddings, become class and knownness.
     accept … verbose
@@ -41,6 +51,8 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     Attributes
     ----------
     classes_ : ndarray, shape (C,)
+    class_weight_ : ndarray, shape (C,)
+        Weights that a fit with ``class_weight`` used.
     input_shape_ : tuple of int
         (F,) or (channels, height, width).
     module_ : SoftmaxNet
@@ -57,11 +69,13 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     >>> from sklearn.datasets import make_blobs
     >>> X, y = make_blobs(300, centers=3, n_features=8, random_state=0)
     >>> known = y < 2
-    >>> model = SoftmaxClassifier(rule="nc-d", max_epochs=30, random_state=0).fit(X[known], y[known])
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     model = SoftmaxClassifier(rule="nc-d", max_epochs=30, random_state=0).fit(X[known], y[known])
     >>> bool((model.predict(X[y == 2]) == -1).mean() > 0.9)
     True
     """
 
+    class_weight_: NDArray[np.float64]
     module_: SoftmaxNet
 
     def __init__(
@@ -70,6 +84,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         blocks: Blocks | None = None,
         hidden: Sequence[int] | None = None,
         label_smoothing: float = 0.0,
+        class_weight: str | Mapping[Any, float] | None = None,
         rule: str | Rule = "max-logit",
         accept: float | None = 0.95,
         max_epochs: int | None = None,
@@ -84,6 +99,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         self.blocks = blocks
         self.hidden = hidden
         self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
         self.rule = rule
         self.accept = accept
         self.max_epochs = max_epochs
@@ -95,7 +111,33 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _refuse_settings(self) -> None:
+        super()._refuse_settings()
+        if isinstance(self.class_weight, Mapping):
+            self._encode_labels(np.array(list(self.class_weight)), "class_weight")
+        elif self.class_weight not in (None, "balanced"):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} does not work: give None, 'balanced', or a mapping of labels to "
+                "numbers above 0."
+            )
+        if len(self.input_shape_) == 1:
+            warnings.warn(
+                "SoftmaxClassifier is a baseline for images: on tables its scores say little of what is unknown. Use "
+                "EmbeddingClassifier there.",
+                stacklevel=4,
+            )
+
+    def _learn(self, training: Part, selection: Part, seed: int) -> None:
+        if self.class_weight is not None:
+            codes = np.arange(len(self.classes_))
+            weight = self.class_weight
+            if isinstance(weight, Mapping):
+                weight = {code: weight.get(label, 1.0) for code, label in enumerate(self.classes_.tolist())}
+            self.class_weight_ = compute_class_weight(weight, classes=codes, y=training[1])
+        super()._learn(training, selection, seed)
+
     def _make_module(self) -> SoftmaxNet:
+        weight = getattr(self, "class_weight_", None)
         blocks, hidden = default_sizes(self.input_shape_)
         return SoftmaxNet(
             self.input_shape_,
@@ -103,4 +145,5 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
             blocks=blocks if self.blocks is None else self.blocks,
             hidden=hidden if self.hidden is None else self.hidden,
             label_smoothing=self.label_smoothing,
+            class_weight=None if weight is None else weight.tolist(),
         )

@@ -87,6 +87,10 @@ class Thresholded(Estimator):
         self.__dict__.update(found)
         return self
 
+    def _accepts(self, scores: NDArray[np.float64], offsets: Any = None) -> NDArray[np.bool_]:
+        """Which scores reach the threshold, or one for each. What cannot be judged has -inf, and never does."""
+        return (scores >= (self.offset_ if offsets is None else offsets)) & (scores > -np.inf)
+
     @available_if(rejects)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Score less the threshold, ``score_samples(X) - offset_``; below 0 is unknown.

@@ -147,11 +147,17 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
         (X,) = indexable(X)
         if self.has_rows_:
             return Given(X, np.asarray(super()._read(X, reset=reset)))
-        self.input_shape_ = (1,)
+        self.input_shape_, self.columns_ = (1,), None
         return Given(X, None)
 
+    def _learn_columns(self, samples: Any, training: Any = slice(None), *, quietly: bool = False) -> Any:
+        # The classifier gets the columns as they are; how it takes text and gaps is its own affair.
+        if samples.rows is None:
+            return samples
+        return Given(samples.X, np.asarray(super()._learn_columns(samples.rows, training, quietly=quietly)))
+
     def _fit_scaling(self, samples: Any) -> Scaling:
-        return Scaling(np.zeros(1), np.ones(1)) if samples.rows is None else Scaling.fit(samples.rows)
+        return Scaling(np.zeros(1), np.ones(1)) if samples.rows is None else super()._fit_scaling(samples.rows)
 
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
         given: Any = training[0]
@@ -225,7 +231,8 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         if hasattr(self.estimator, "__sklearn_tags__") and not isinstance(self.estimator, type):
-            tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+            own = get_tags(self.estimator).input_tags
+            tags.input_tags.sparse, tags.input_tags.allow_nan = own.sparse, own.allow_nan
         return tags
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from math import prod
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,6 +42,8 @@ class SoftmaxNet(Module):
         the table itself.
     label_smoothing : float
         Share of the target that is spread evenly over all classes, in [0, 1).
+    class_weight : sequence of float, optional
+        Factor of the loss of each class's samples, C numbers above 0. Default: 1 for all.
 
     Attributes
     ----------
@@ -50,7 +53,7 @@ class SoftmaxNet(Module):
     Raises
     ------
     ValueError
-        If there are fewer than two classes, or ``label_smoothing`` is out of range.
+        If there are fewer than two classes, or ``label_smoothing`` or ``class_weight`` is out of range.
 
     References
     ----------
@@ -68,6 +71,8 @@ class SoftmaxNet(Module):
     torch.Size([2, 8])
     """
 
+    class_weight: Tensor | None
+
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -75,6 +80,7 @@ class SoftmaxNet(Module):
         blocks: Blocks = ((2, 20), (2, 50)),
         hidden: Sequence[int] = (500, 100),
         label_smoothing: float = 0.0,
+        class_weight: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if n_classes < 2:
@@ -84,6 +90,14 @@ class SoftmaxNet(Module):
             )
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing={label_smoothing!r} does not work: give a share from 0 to below 1.")
+        weights = torch.ones(n_classes) if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        if weights.shape != (n_classes,) or not bool((weights > 0).all()) or not bool(weights.isfinite().all()):
+            raise ValueError(
+                f"class_weight={class_weight!r} does not work: give a finite number above 0 for each of the "
+                f"{n_classes} classes."
+            )
+        # Only training needs them, so that they are no part of the fitted weights.
+        self.register_buffer("class_weight", None if class_weight is None else weights, persistent=False)
         self.input_shape, self.n_classes = tuple(input_shape), n_classes
         self.label_smoothing = label_smoothing
         if len(self.input_shape) == 3:
@@ -114,7 +128,8 @@ class SoftmaxNet(Module):
     def loss(self, batch: Batch) -> Loss:
         """Cross-entropy with smoothed labels.
 
-        -sum_c t_c log softmax_c, t = (1 - s) [c = y] + s / C with s the label smoothing.
+        -sum_c t_c log softmax_c, t = (1 - s) [c = y] + s / C with s the label smoothing. Its mean is over
+        samples, each times the weight of its class.
 
         Parameters
         ----------
@@ -127,7 +142,8 @@ class SoftmaxNet(Module):
         """
         logits = at_least_float32(self.classifier(self._features(batch.x)))
         term = F.cross_entropy(logits, batch.y, reduction="none", label_smoothing=self.label_smoothing)
-        return Loss(term.mean(), {"class": term.detach()})
+        weighted = term if self.class_weight is None else term * self.class_weight[batch.y]
+        return Loss(weighted.mean(), {"class": term.detach()})
 
     @property
     def evidence_names(self) -> tuple[str, ...]:

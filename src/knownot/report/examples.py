@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from knownot.report.pictures import data_uri
 from knownot.report.subject import Subject
-from knownot.report.wording import number, p_text
+from knownot.report.wording import cell, number, p_text
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ def unusual_features(subject: Subject, index: NDArray[np.int64], most: int = 6) 
         return None
     middle, spread = subject.feature_spread
     listed = []
-    for values in subject.features[index]:
-        order = np.argsort(-np.abs(values - middle) / spread, kind="stable")[:most]
-        listed.append([(subject.feature_names[j], number(float(values[j]))) for j in order])
+    for i in index:
+        # A gap is the most usual of all.
+        far = np.nan_to_num(np.abs(subject.features[i] - middle) / spread)
+        order, printed = np.argsort(-far, kind="stable")[:most], subject.printed(int(i)).tolist()
+        listed.append([(subject.feature_names[j], cell(printed[j])) for j in order])
     return listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from knownot.metrics import UNKNOWN_NAME, unknown_mask
-from knownot.report.inputs import as_images, as_table
+from knownot.report.inputs import as_images, as_numbers, as_table
 from knownot.report.projection import check_method
 from knownot.report.subject import Subject
 from knownot.report.wording import printable
@@ -88,6 +89,10 @@ def gather(
     classes = _classes(estimator, labels, known)
     features, found_names = as_table(X, estimator, feature_names)
     columns = {name: getattr(estimator, method)(X) for name, method in methods.items()} or estimator.assess(X)
+    if "embedding" not in columns and getattr(estimator, "columns_", None) is not None:
+        # A table that is no picture by itself: the encoded columns are one.
+        with warnings.catch_warnings(action="ignore"):  # what assess has said already
+            columns = {**columns, "embedding": estimator.evidence(X, ())["embedding"]}
     return Subject(
         estimator,
         X,
@@ -98,7 +103,8 @@ def gather(
         labels=labels,
         true_names=None if labels is None else _names(labels, names),
         images=as_images(X),
-        features=features,
+        features=None if features is None else as_numbers(features),
+        cells=features,
         feature_names=found_names,
         max_points=max_points,
         projections=tuple(projections),

@@ -41,7 +41,9 @@ class Subject:
     images : ndarray, shape (N, H, W, C), optional
         uint8, or float in [0, 1].
     features : ndarray, shape (N, F), optional
-        The table, where there are no images.
+        The table, where there are no images; of text, how many samples have another.
+    cells : ndarray, shape (N, F), optional
+        The table as it is printed. Default: ``features``.
     feature_names : list of str
     max_points : int
         The map shows so many samples at most.
@@ -61,6 +63,7 @@ class Subject:
     true_names: NDArray[np.str_] | None = None
     images: NDArray[Any] | None = None
     features: NDArray[np.float64] | None = None
+    cells: NDArray[Any] | None = None
     feature_names: list[str] = field(default_factory=list)
     max_points: int = 2000
     projections: tuple[str, ...] = ("t-SNE", "PCA")
@@ -146,7 +149,13 @@ class Subject:
         assert self.features is not None
         middle = np.nanmedian(self.features, axis=0)
         spread = np.nanmedian(np.abs(self.features - middle), axis=0)
-        return middle, np.where(spread > 0, spread, np.maximum(self.features.std(axis=0), 1e-12))
+        return middle, np.where(spread > 0, spread, np.maximum(np.nanstd(self.features, axis=0), 1e-12))
+
+    def printed(self, i: int) -> NDArray[Any]:
+        """Cells of one sample, as they are printed. Needs a table."""
+        table = self.features if self.cells is None else self.cells
+        assert table is not None
+        return table[i]
 
     @cached_property
     def metrics(self) -> dict[str, float]:

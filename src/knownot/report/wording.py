@@ -33,6 +33,20 @@ def number(value: float) -> str:
     return f"{value:.4g}".replace("-", "\u2212").replace("inf", "\u221e")
 
 
+def cell(value: Any) -> str:
+    """A cell of a table: a number, text, or a dash where it is missing.
+
+    Examples
+    --------
+    >>> cell(0.123456), cell("Dream"), cell(None)
+    ('0.1235', 'Dream', '–')
+    """
+    if isinstance(value, int | float):
+        return "–" if value != value else number(float(value))
+    text = "" if value is None else str(value)
+    return "–" if text in ("", "<NA>", "NaT") else printable(text)
+
+
 def p_text(value: float) -> str:
     """A p-value, which is never printed as zero."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

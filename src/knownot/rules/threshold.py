@@ -105,7 +105,14 @@ class ConformalThreshold:
         """Calibrate on the knownness of held-out known samples, shape (n,)."""
         self.scores_ = np.sort(_check_scores(scores))
         self.offset_ = self._conformal_offset()
-        if self.accept < 1.0 and math.isinf(self.offset_):
+        n_lost = int(np.isneginf(self.scores_).sum())
+        if self.accept < 1.0 and math.isinf(self.offset_) and n_lost:
+            warnings.warn(
+                f"{n_lost} of {len(self.scores_)} calibration samples cannot be judged (knownness -inf), more than may "
+                f"be rejected while accepting {self.accept:.1%}: every other sample will be accepted.",
+                stacklevel=2,
+            )
+        elif self.accept < 1.0 and math.isinf(self.offset_):
             warnings.warn(
                 f"{len(self.scores_)} calibration samples are too few to reject anything while accepting "
                 f"{self.accept:.1%} of the known ones: every sample will be accepted. "

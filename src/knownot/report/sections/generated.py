@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from knownot.data import label_codes
 from knownot.report.examples import titles_of
-from knownot.report.inputs import outputs, some_rows
+from knownot.report.inputs import as_numbers, outputs, some_rows
 from knownot.report.pictures import data_uri
 from knownot.report.sections.section import Section
 from knownot.report.subject import Subject
-from knownot.report.wording import number
+from knownot.report.wording import cell
 
 MOST_COLUMNS = 8
 MOST_CLASSES = 20
@@ -53,7 +53,7 @@ class Generated(Section):
 
 def reconstruction_strips(subject: Subject, per_group: int = 8) -> list[Strip]:
     """A few inputs and their reconstructions, known (or accepted) and unknown (or rejected) apart."""
-    scale = np.zeros(0) if subject.features is None else np.abs(subject.features).max(axis=0)
+    scale = np.zeros(0) if subject.features is None else np.nan_to_num(np.abs(subject.features)).max(axis=0)
     strips = []
     for title, members in _groups(subject):
         index = np.random.default_rng(subject.seed).permutation(np.flatnonzero(members))[:per_group]
@@ -65,8 +65,8 @@ def reconstruction_strips(subject: Subject, per_group: int = 8) -> list[Strip]:
             if subject.images is not None:
                 strip.pictures.append((data_uri(subject.images[i]), data_uri(values), name))
             elif subject.features is not None:
-                strip.rows.append((name, _numbers(subject.features[i], scale)))
-                strip.rows.append(("reconstruction", _numbers(values, scale)))
+                strip.rows.append((name, _cells(subject.printed(i), scale)))
+                strip.rows.append(("reconstruction", _cells(values, scale)))
         strips.append(strip)
     return strips
 
@@ -80,7 +80,7 @@ def sample_strips(subject: Subject, per_strip: int = 8) -> list[Strip]:
     made = sample(n, **seeded)
     values, labels = made if isinstance(made, tuple) else (made, None)
     values = outputs(values)
-    scale = np.abs(values).max(axis=0, initial=0.0)
+    scale = np.abs(as_numbers(values)).max(axis=0, initial=0.0) if subject.images is None else np.zeros(0)
     if not subject.has("class"):
         return [_strip(subject, "samples", values, scale)]
     codes = label_codes(labels, subject.classes)
@@ -107,11 +107,11 @@ def _short_names(subject: Subject, index: NDArray[np.int64]) -> list[str]:
 def _strip(subject: Subject, name: str, values: NDArray[Any], scale: NDArray[Any], most_rows: int = 3) -> Strip:
     if subject.images is not None:
         return Strip(name, pictures=[(data_uri(image), None, name) for image in values])
-    return Strip(name, rows=[(name, _numbers(row, scale)) for row in values[:most_rows]])
+    return Strip(name, rows=[(name, _cells(row, scale)) for row in values[:most_rows]])
 
 
-def _numbers(values: NDArray[Any], scale: NDArray[Any]) -> list[str]:
+def _cells(values: NDArray[Any], scale: NDArray[Any]) -> list[str]:
     """The first few features; what is rounding beside the largest of them is printed as zero."""
-    shown, scale = values[:MOST_COLUMNS], scale[:MOST_COLUMNS]
-    kept = np.where(np.abs(shown) < 1e-9 * scale.max(initial=0.0), 0.0, shown)
-    return [number(float(value)) for value in kept]
+    least = 1e-9 * scale[:MOST_COLUMNS].max(initial=0.0)
+    shown = values[:MOST_COLUMNS].tolist()
+    return [cell(0.0 if isinstance(value, float) and abs(value) < least else value) for value in shown]

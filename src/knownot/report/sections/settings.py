@@ -50,7 +50,9 @@ def short(value: Any, limit: int = 300) -> str:
 
 def _data(subject: Subject) -> dict[str, str]:
     """Numbers and shape of the samples."""
-    shape = getattr(subject.estimator, "input_shape_", subject.X.shape[1:])
+    shape = subject.X.shape[1:]
+    if len(shape) > 1:
+        shape = getattr(subject.estimator, "input_shape_", shape)
     found = {"samples": f"{len(subject):,}", "input shape": str(tuple(shape))}
     if subject.known is not None:
         known = subject.known
