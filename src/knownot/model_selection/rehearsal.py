@@ -168,6 +168,9 @@ def _retrained(
             # Of few calibration samples, say: said once for the whole by whoever fits on all of them.
             warnings.simplefilter("ignore")
             fitted.fit(_safe_indexing(X, train), labels[train])
+        if getattr(getattr(_innermost(fitted), "history_", None), "stopped", None) == "interrupted":
+            # A network takes Ctrl-C for the end of its training; here it is that of all.
+            raise KeyboardInterrupt
         yield _meet(fitted, _safe_indexing(X, test), labels[test])
 
 
