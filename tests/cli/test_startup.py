@@ -27,7 +27,7 @@ def imported(statement: str, *arguments: str, heavy: tuple[str, ...] = HEAVY) ->
     return done.stderr.split()
 
 
-COMMANDS = ("fit", "predict", "evaluate", "inspect", "demo", "embed")
+COMMANDS = ("fit", "predict", "evaluate", "inspect", "demo", "embed", "rehearse")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])

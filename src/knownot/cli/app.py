@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from knownot.cli import bench, demo, embed, evaluate, fit, inspect, predict
+from knownot.cli import bench, demo, embed, evaluate, fit, inspect, predict, rehearse
 from knownot.version import __version__
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def _global(
     pass
 
 
-for module in (demo, fit, predict, evaluate, inspect, embed):
+for module in (demo, rehearse, fit, predict, evaluate, inspect, embed):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 app.add_typer(bench.app, name=bench.NAME)
 

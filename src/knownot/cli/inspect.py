@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from knownot.cli.options import Json, ModelFile
-from knownot.cli.scores import indented, threshold_text, titled
+from knownot.cli.scores import forecast_text, indented, threshold_text, titled
 from knownot.cli.terminal import Terminal, answers
 
 NAME = "inspect"
@@ -76,6 +76,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         if offset is not None:
             facts["threshold"] = offset
             facts["calibration_samples"] = len(tensors["threshold.scores"]) if "threshold.scores" in tensors else None
+        facts |= _forecast_facts(tensors)
         if "threshold.class_offsets" in tensors:
             facts["class_thresholds"] = tensors["threshold.class_offsets"].tolist()
         weights = sum(prod(shape) for name, shape in shapes.items() if name.startswith("module."))
@@ -86,6 +87,24 @@ def read_facts(path: Path) -> dict[str, Any]:
         return facts
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} does not hold a whole model ({error}): save it again.") from error
+
+
+def _forecast_facts(tensors: dict[str, Any]) -> dict[str, Any]:
+    """What a rule that weighs evidence says: how well it expects to do, the weights, and which sources vote."""
+
+    def after(start: str) -> list[str]:
+        return [name.removeprefix(start) for name in tensors if name.startswith(start)]
+
+    weights = {name: float(tensors[f"rule.weight {name}"]) for name in after("rule.weight ")}
+    if not weights:
+        return {}
+    facts: dict[str, Any] = {"evidence": dict(sorted(weights.items(), key=lambda item: -item[1]))}
+    votes = sorted((name.split(" ", 1) for name in after("rule.vote ")), key=lambda vote: int(vote[0]))
+    facts["voters"] = [name for _, name in votes]
+    if "rule.forecast" in tensors:
+        auroc, low, high, rejection, *by_fold = tensors["rule.forecast"].tolist()
+        facts["forecast"] = {"auroc": auroc, "low": low, "high": high, "rejection": rejection, "by_fold": by_fold}
+    return facts
 
 
 def _training_facts(history: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +140,11 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Rule", facts.get("rule", "")
     if "threshold" in facts:
         yield "Threshold", _threshold(facts)
+    if "forecast" in facts:
+        yield "Forecast", forecast_text(*(facts["forecast"][name] for name in ("auroc", "low", "high")))
+    if "evidence" in facts:
+        yield "Evidence", " · ".join(f"{name} {weight:.2f}" for name, weight in facts["evidence"].items())
+        yield "Class by", ", ".join(facts["voters"])
     if "class_thresholds" in facts:
         yield "Of each class", _class_thresholds(facts)
     if "latent_dim" in facts:

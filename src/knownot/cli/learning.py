@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from rich.text import Text
 from knownot.cli.judging import judge, shown
 from knownot.cli.kinds import Kind, kind_of
 from knownot.cli.samples import Parts, as_input
-from knownot.cli.scores import indented, threshold_text, titled
+from knownot.cli.scores import forecast_text, indented, threshold_text, titled
 from knownot.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def learned(model: Any, kind: Kind) -> dict[str, Any]:
         facts["accept"] = parameters["accept"]
     if hasattr(model, "offset_"):
         facts["threshold"] = float(model.offset_)
+    if hasattr(model, "forecast_"):
+        facts["forecast"] = {**asdict(model.forecast_), "evidence": model.rule_.weights_, "voters": model.rule_.voters_}
     return facts
 
 
@@ -136,6 +138,9 @@ def _made(facts: dict[str, Any]) -> Table:
     if "threshold" in facts:
         table.add_row("Threshold", threshold_text(facts["threshold"], facts.get("accept")))
     table.add_row("Model", Text(facts["model"], "path"))
+    if (forecast := facts.get("forecast")) is not None:
+        text = forecast_text(*(forecast[name] for name in ("auroc", "low", "high"))) if forecast["by_fold"] else ""
+        table.add_row("Forecast", "; ".join(part for part in (text, forecast["note"]) if part))
     if facts["report"] is not None:
         table.add_row("Report", Text(facts["report"], "path"))
     table.add_row("Use it", Text(f"knownot predict {shlex.quote(facts['model'])} SOURCE"))

@@ -61,6 +61,17 @@ def threshold_text(threshold: float, accept: float | None) -> str:
     return f"{threshold:.4g}" + ("" if accept is None else f", accepts {percent(accept)} of known samples")
 
 
+def forecast_text(auroc: float, low: float, high: float) -> str:
+    """Say what is to be expected of unknown classes.
+
+    Examples
+    --------
+    >>> forecast_text(0.931, 0.852, 0.98)
+    'expected AUROC against unknown classes 0.93 (0.85–0.98)'
+    """
+    return f"expected AUROC against unknown classes {auroc:.2f} ({low:.2f}–{high:.2f})"
+
+
 def scorecard(metrics: dict[str, float], accept: float | None = None) -> Table:
     """Metrics with what they mean; ``accept`` is the share of known samples that was to be accepted."""
     table = Table(box=None, show_header=False, padding=(0, 2), pad_edge=False)

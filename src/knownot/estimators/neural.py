@@ -90,15 +90,19 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
-        size = self._batch_size(n_samples)
-        epochs = int(np.clip(round(_TARGET_STEPS * size / n_samples), 10, 100))
         plan = settings.plan(
-            max_epochs=epochs if self.max_epochs is None else self.max_epochs,
+            max_epochs=self.epochs_for(n_samples),
             learning_rate=self.learning_rate,
             seed=seed,
             accelerator=self.accelerator,
         )
         return replace(plan, precision="32-true") if plan.precision == "auto" and self._is_small() else plan
+
+    def epochs_for(self, n_samples: int) -> int:
+        """Epochs that a training on so many samples takes at most: ``max_epochs``, or what stands for None."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        return int(np.clip(round(_TARGET_STEPS * self._batch_size(n_samples) / n_samples), 10, 100))
 
     def _training_settings(self) -> TrainingSettings:
         if self.training is None:

@@ -11,21 +11,22 @@ from typing import Any, NoReturn, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from knownot.data import label_codes
 from knownot.estimators.cross import CrossCalibrated
 from knownot.estimators.forecasting import Forecasting
+from knownot.estimators.foreign import led_by, logits_of
 from knownot.estimators.inputs import Scaling, chunks
 from knownot.estimators.judging import Chunk, Part
-from knownot.rules import Rule, Verdict
+from knownot.rules import Rule, Verdict, make_rule
 from knownot.rules.outside import LOGITS, PLACE, OutsideEvidence
 from knownot.rules.sources import OWN_SCALE
 
 # Rows that a classifier judges at a time: calls of some are slow, and memory stays flat.
 _PIECE = 16_384
-_SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -59,40 +60,16 @@ class _Fits:
 
     estimator: BaseEstimator
     given: Given
+    labels: NDArray[Any]
 
     def __call__(self, places: NDArray[Any], codes: NDArray[Any]) -> Any:
-        fitted = clone(self.estimator).fit(_safe_indexing(self.given.X, places), codes)
+        # Labels as the user has them, since a classifier may name them in its parameters.
+        fitted = clone(self.estimator).fit(_safe_indexing(self.given.X, places), self.labels[places])
         return lambda others: logits_of(fitted, _safe_indexing(self.given.X, others), int(codes.max()) + 1)
 
     def __deepcopy__(self, memo: Any) -> Self:
         # Copies of the rule share the samples.
         return self
-
-
-def logits_of(estimator: Any, X: Any, n_classes: int) -> NDArray[np.float64]:
-    """Logits (N, C) of a fitted classifier: its ``decision_function``, or else the log of its ``predict_proba``.
-
-    Of two classes, a decision function of one column is halved between them.
-
-    Raises
-    ------
-    ValueError
-        If it has neither, or of another shape.
-    """
-    if hasattr(estimator, "decision_function"):
-        found = np.asarray(estimator.decision_function(X), dtype=np.float64)
-        if found.ndim == 1 and n_classes == 2:
-            found = np.stack([-found / 2, found / 2], 1)
-        if found.shape == (_num_samples(X), n_classes):
-            return found
-    if hasattr(estimator, "predict_proba"):
-        found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        if found.shape == (_num_samples(X), n_classes):
-            return np.log(np.maximum(found, _SMALLEST_PROBABILITY))
-    raise ValueError(
-        f"{type(estimator).__name__} gives neither decision_function nor predict_proba with one column for each of "
-        f"{n_classes} classes: give a classifier that does, for an SVC one with decision_function_shape='ovr'."
-    )
 
 
 class OpenSetWrapper(Forecasting, CrossCalibrated):
@@ -107,10 +84,14 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
         With ``predict_proba`` or ``decision_function``; a pipeline or a search too. Copies of it are fitted, on the
         training part alone, so that the calibration keeps its promise.
     rule : {"auto", "max-logit", "energy", "max-softmax", "neighbours", "cosine", "whitened", "gaussian", …} or Rule
-        How logits or rows become knownness. "auto" weighs all by hiding known classes, which fits the classifier
-        some ten to twenty times; "max-softmax" fits it once.
-    accept, validation_fraction, calibration, per_class, random_state
+        How logits or rows become knownness. "auto" weighs all by hiding known classes. It fits the classifier six
+        times, and once for each hidden group, of which there are at most six; another rule fits it once.
+    accept, validation_fraction, per_class
         As in :class:`EmbeddingClassifier`.
+    calibration : {"auto", "split", "cross"}
+        As in :class:`EmbeddingClassifier`. "cross" fits the classifier ten times more.
+    random_state : int, RandomState or None
+        Seed of splits and of the rule; the classifier has its own.
 
     Attributes
     ----------
@@ -160,7 +141,10 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
         if not reset:
             check_is_fitted(self)
         if reset:
+            self._require_classifier()
             self.has_rows_ = _is_table(X)
+        # Not every sparse format, nor every object that can be made an array, has rows to take.
+        (X,) = indexable(X)
         if self.has_rows_:
             return Given(X, np.asarray(super()._read(X, reset=reset)))
         self.input_shape_, self.columns_ = (1,), None
@@ -178,9 +162,28 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
     def _learn(self, training: Part, selection: Part, seed: int) -> None:
         given: Any = training[0]
         self._check_evidence()
-        self._fits = _Fits(self.estimator, given)
-        self.estimator_ = clone(self.estimator).fit(given.X, self.classes_[training[1]])
-        logits_of(self.estimator_, _safe_indexing(given.X, slice(0, 1)), len(self.classes_))
+        if not self.has_rows_ and self.rule != "auto" and LOGITS not in make_rule(self.rule).uses:
+            raise ValueError(
+                f"rule={self.rule!r} looks at the rows of a table, and X is none (texts, or a sparse matrix): use "
+                "rule='auto', 'max-softmax' or 'max-logit'."
+            )
+        labels = self.classes_[training[1]]
+        self._fits = _Fits(self.estimator, given, labels)
+        self.estimator_ = clone(self.estimator).fit(given.X, labels)
+        some = logits_of(self.estimator_, _safe_indexing(given.X, slice(0, 10)), len(self.classes_))
+        if make_rule(self.rule).name == "energy" and np.allclose(np.exp(some).sum(1), 1.0):
+            raise ValueError(
+                f"rule='energy' sums the exponentials of logits, and {type(self.estimator).__name__} gives "
+                "probabilities, whose sum is always 1: use rule='max-softmax' or 'auto'."
+            )
+
+    def _require_classifier(self) -> None:
+        usable = all(hasattr(self.estimator, name) for name in ("fit", "predict", "get_params"))
+        if not usable or isinstance(self.estimator, type) or is_regressor(self.estimator):
+            raise ValueError(
+                f"estimator={self.estimator!r} is no classifier: give an instance with scikit-learn's interface, such "
+                "as LogisticRegression()."
+            )
 
     def _make_rule(self, seed: int = 0) -> Rule:
         if self.rule != "auto":
@@ -202,7 +205,9 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
             piece = samples[start : start + _PIECE]
             logits = None
             if LOGITS in wanted:
-                logits = torch.from_numpy(logits_of(self.estimator_, piece.X, len(self.classes_)))
+                found = logits_of(self.estimator_, piece.X, len(self.classes_))
+                named = label_codes(np.asarray(self.estimator_.predict(piece.X)), self.classes_)
+                logits = torch.from_numpy(led_by(found, named))
             rows = np.zeros((len(piece), 1)) if piece.rows is None else piece.rows
             at = 0
             for x, n in chunks(rows, self.scaling_, torch.device("cpu")):
@@ -225,8 +230,9 @@ class OpenSetWrapper(Forecasting, CrossCalibrated):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        if hasattr(self.estimator, "__sklearn_tags__"):
-            tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        if hasattr(self.estimator, "__sklearn_tags__") and not isinstance(self.estimator, type):
+            own = get_tags(self.estimator).input_tags
+            tags.input_tags.sparse, tags.input_tags.allow_nan = own.sparse, own.allow_nan
         return tags
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -4,6 +4,7 @@ from knownot.report.sections.clusters import Clusters
 from knownot.report.sections.confusion import Confusion
 from knownot.report.sections.coverage import Coverage
 from knownot.report.sections.curves import Curves
+from knownot.report.sections.forecast import Forecast
 from knownot.report.sections.generated import Generated
 from knownot.report.sections.headline import Headline
 from knownot.report.sections.map import Map
@@ -21,6 +22,7 @@ SECTIONS: tuple[Section, ...] = (
     Scores(),
     Curves(),
     Metrics(),
+    Forecast(),
     Coverage(),
     Confusion(),
     Clusters(),
