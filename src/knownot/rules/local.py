@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
-from knownot.rules.neighbours import Neighbours, nearest
+from knownot.rules.neighbours import Neighbours
+from knownot.rules.search import nearest
 
 _SMALLEST = 1e-12
 
