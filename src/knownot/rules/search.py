@@ -127,7 +127,6 @@ class TwoMetrics:
             # Directions are those from the origin, so that nothing is centred here.
             self._padded, self._half_norms = _filled_up(points.made_from.detach())
             self._minus_inverse = -1.0 / self._padded.norm(dim=1).clamp_min(_SHORTEST)
-            self._n_padding = len(self._padded) - len(points)
 
     @staticmethod
     def apply(points: Index, directions: Index) -> bool:
@@ -143,7 +142,9 @@ class TwoMetrics:
         spread = (x - points.centre).double().square().sum(1).mean()
         return bool(points.centre.double().square().sum() <= spread)
 
-    def nearest(self, queries: Tensor, k: int, k_in_direction: int) -> tuple[tuple[Tensor, Tensor], ...]:
+    def nearest(
+        self, queries: Tensor, k: int, k_in_direction: int
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Distances and indices of the nearest, then of those in the nearest direction, as :func:`nearest`.
 
         Parameters
@@ -152,7 +153,7 @@ class TwoMetrics:
         k, k_in_direction : int
             At most M.
         """
-        results = empty_results(queries, k), empty_results(queries, k_in_direction)
+        near, in_direction = empty_results(queries, k), empty_results(queries, k_in_direction)
         chunk = queries_at_a_time(self._padded)
         buffers = queries.new_empty((2, min(chunk, len(queries)), len(self._padded)))
         for start in range(0, len(queries), chunk):
@@ -160,13 +161,12 @@ class TwoMetrics:
             product, gap = (buffer[: len(part)] for buffer in buffers)
             torch.mm(part.detach(), self._padded.T, out=product)
             torch.sub(self._half_norms, product, out=gap)
-            found = self.points.measure(part, _k_smallest(gap, k))
+            near[0][here], near[1][here] = self.points.measure(part, _k_smallest(gap, k))
             product *= self._minus_inverse
             product[:, len(self.points) :] = torch.inf
-            found += self.directions.measure(F.normalize(part, dim=1), _k_smallest(product, k_in_direction))
-            for i, (distances, indices) in enumerate(results):
-                distances[here], indices[here] = found[2 * i : 2 * i + 2]
-        return results
+            found = _k_smallest(product, k_in_direction)
+            in_direction[0][here], in_direction[1][here] = self.directions.measure(F.normalize(part, dim=1), found)
+        return near, in_direction
 
 
 def empty_results(queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
