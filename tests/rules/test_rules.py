@@ -19,6 +19,7 @@ from knownot.rules import (
     make_rule,
     nearest,
 )
+from knownot.rules.surprise import Surprises
 
 
 def clusters(n=300, d=3, seed=0, centres=((0, 0, 0), (6, 0, 0), (0, 6, 0))):
@@ -157,6 +158,23 @@ def test_surprise_never_rises_with_the_score(reference, scores):
     ordered = surprise(torch.tensor(sorted(scores)))
     assert (ordered.diff() <= 1e-6 * (1 + ordered[:-1].abs())).all()
     assert (ordered >= -1e-9).all()
+
+
+def test_surprises_in_one_pass_are_those_of_each_alone_to_the_bit():
+    generator = torch.Generator().manual_seed(0)
+    references = torch.randn(3, 2, 500, generator=generator).double()
+    references[1, 0] = 4.0  # all the same
+    alone = [[Surprise.fit(column) for column in row] for row in references]
+    scores = 2.0 * torch.randn(999, 2, generator=generator).double()
+    # Knots themselves, and what is no number.
+    scores[:256, 1] = alone[2][1].knots
+    scores[256:260, 0] = torch.tensor([torch.nan, torch.inf, -torch.inf, 4.0])
+    row = torch.arange(999) % 3
+    row[:256] = 2
+    found = Surprises(alone)(scores, row)
+    for r, own in enumerate(alone):
+        for j, surprise in enumerate(own):
+            np.testing.assert_array_equal(found[row == r, j], surprise(scores[row == r, j]))
 
 
 def test_surprise_is_minus_the_log_of_the_share_below():

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
-from knownot.rules.neighbours import Neighbours, nearest
+from knownot.rules.neighbours import Neighbours
 from knownot.rules.products import row_product
+from knownot.rules.search import nearest
 
 _SMALLEST = 1e-12
 

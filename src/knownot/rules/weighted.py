@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from knownot.data import hidden_groups, hold_back
 from knownot.rules.base import Evidence, Rule, State, Verdict, best_temperature
 from knownot.rules.classifiers import check_class_weight
 from knownot.rules.products import row_product
+from knownot.rules.shared_search import SharedSearch
 from knownot.rules.sources import ALL_COLUMNS, OWN_SCALE, SOURCES, STANDARD, Source, sources_for
 from knownot.rules.surprise import Surprise
 from knownot.rules.weighing import Forecast, HiddenFold, forecast, learn_weights, note_for
@@ -54,11 +55,14 @@ class _Fitted:
         """Evidence (N, m), NaN where a source has nothing to say, and logits (N, C) of each source."""
         n = len(next(iter(views.values())))
         columns, logits = [], {}
+        searched = _shared_search(self.rules).verdicts(views)
         for source in self.sources:
             if source.name not in self.rules:
                 columns.append(torch.full((n, len(source.columns)), torch.nan, dtype=torch.float64))
                 continue
-            found, own = source.evidence(self.rules[source.name], views[source.view])
+            found, own = source.evidence(
+                searched.get(source.name) or self.rules[source.name].evaluate(views[source.view])
+            )
             columns.append(found.cpu())
             # Classes that were not there to learn from are impossible.
             logits[source.name] = torch.full((n, self.n_classes), _IMPOSSIBLE, dtype=torch.float64)
@@ -110,6 +114,7 @@ class WeightedEvidence(Rule):
     name = "auto"
     learns_from: tuple[str, ...] = (OWN_SCALE,)
     may_use: tuple[str, ...] = (OWN_SCALE,)
+    _search: SharedSearch | None = None
 
     def __init__(
         self,
@@ -172,6 +177,10 @@ class WeightedEvidence(Rule):
         views = self._views(z.cpu(), {name: tensor.cpu() for name, tensor in (evidence or {}).items()})
         again.rules_ = again._fit_kept(views, y.cpu())
         return again.to(z.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy prepares its own.
+        return {**super().__getstate__(), "_search": None}
 
     # Views
 
@@ -289,12 +298,18 @@ class WeightedEvidence(Rule):
         views = self._views(z, evidence or {})
         surprise = torch.zeros(len(z), dtype=torch.float64, device=z.device)
         votes = torch.zeros(len(z), self.n_classes_, dtype=torch.float64, device=z.device)
-        for source in self._kept_sources():
-            if source.view not in views:
-                raise ValueError(
-                    f"this rule was fitted with columns in their own scale (evidence {OWN_SCALE!r}): give them too."
-                )
-            columns, logits = source.evidence(self.rules_[source.name], views[source.view])
+        sources = self._kept_sources()
+        if any(source.view not in views for source in sources):
+            raise ValueError(
+                f"this rule was fitted with columns in their own scale (evidence {OWN_SCALE!r}): give them too."
+            )
+        if self._search is None or self._search.made_from is not self.rules_:
+            self._search = _shared_search(self.rules_)
+        searched = self._search.verdicts(views)
+        for source in sources:
+            columns, logits = source.evidence(
+                searched.get(source.name) or self.rules_[source.name].evaluate(views[source.view])
+            )
             for name, column in zip(source.columns, columns.T, strict=True):
                 if name in self.weights_:
                     own = self.surprises_[name](column).clamp_max(_LARGEST_SURPRISE)
@@ -347,6 +362,10 @@ class WeightedEvidence(Rule):
                 auroc, low, high, rejection, tuple(by_fold), note_for(self.n_classes_, len(by_fold))
             )
         return self
+
+
+def _shared_search(rules: Mapping[str, Rule]) -> SharedSearch:
+    return SharedSearch(rules, {source.name: source.view for source in SOURCES})
 
 
 def _surprises(columns: Tensor, scales: Sequence[Surprise | None]) -> Tensor:
