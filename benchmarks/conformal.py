@@ -110,14 +110,18 @@ def small(repeats: int) -> dict[str, Any]:
             for name in SMALL_TABLES:
                 accepted, rejected = [], []
                 for seed in range(SMALL_SEEDS):
-                    X, y, unknown = read(name, np.random.default_rng(seed).integers(len(np.unique(labels_of(name)))))
+                    n_classes = len(np.unique(labels_of(name)))
+                    X, y, unknown = read(name, int(np.random.default_rng(seed).integers(n_classes)))
                     train, test = halves(y, 100 if len(y) > 130 else 2 * len(y) // 3, seed)
                     model = EmbeddingClassifier(rule, accept=0.95, random_state=seed, **WAYS[way])
                     model.fit(X[train], y[train])
                     accepted.append(float((model.predict(X[test]) != -1).mean()))
                     rejected.append(float((model.predict(unknown[:500]) == -1).mean()))
                     silent += bool(np.isneginf(model.offset_))
-                by_table[name] = {"accepted": round(np.mean(accepted), 4), "rejected": round(np.mean(rejected), 4)}
+                by_table[name] = {
+                    "accepted": round(float(np.mean(accepted)), 4),
+                    "rejected": round(float(np.mean(rejected)), 4),
+                }
             means = {
                 key: round(float(np.mean([t[key] for t in by_table.values()])), 4) for key in ("accepted", "rejected")
             }

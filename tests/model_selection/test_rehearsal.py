@@ -192,6 +192,7 @@ def test_one_training_and_a_rule_for_each_group(wine, monkeypatch, model):
     assert [seen.tolist() for seen in fits] == [list(range(6))]
     assert [result.hidden for result in found.results] == [(c,) for c in range(6)]
     assert found.auroc > 0.6
+    assert "has seen the hidden classes" in found.note
     assert np.isnan(found.rejection) == (model.accept is None)
     again = rehearse(model, X, y, retrain=False)
     assert [r.auroc for r in again.results] == [r.auroc for r in found.results]

@@ -29,7 +29,7 @@ def test_names_and_columns_are_unique_and_rules_exist():
 def test_columns_are_the_knownness_and_the_lead():
     z, y = data()
     rule = Linear().fit(z, y)
-    columns, logits = Source("linear", "linear", STANDARD, lead=True).evidence(rule, z)
+    columns, logits = Source("linear", "linear", STANDARD, lead=True).evidence(rule.evaluate(z))
     verdict = rule.evaluate(z)
     torch.testing.assert_close(columns[:, 0], verdict.knownness)
     p = torch.softmax(verdict.logits, 1).max(1).values
@@ -37,22 +37,22 @@ def test_columns_are_the_knownness_and_the_lead():
     assert torch.equal(logits, verdict.logits)
     only = Source("linear", "linear", STANDARD, knownness=False, lead=True)
     assert only.columns == ("linear lead",)
-    torch.testing.assert_close(only.evidence(rule, z)[0], columns[:, 1:])
+    torch.testing.assert_close(only.evidence(rule.evaluate(z))[0], columns[:, 1:])
 
 
 @pytest.mark.parametrize(("name", "rule"), [("neighbours", Neighbours()), ("residual", Residual())])
 def test_distances_count_by_their_logarithm(name, rule):
     z, y = data()
     rule.fit(z, y)
-    columns, _ = Source(name, name, STANDARD).evidence(rule, z + 0.5)
+    columns, _ = Source(name, name, STANDARD).evidence(rule.evaluate(z + 0.5))
     torch.testing.assert_close(columns[:, 0], -(-rule.evaluate(z + 0.5).knownness).log())
-    assert torch.isfinite(Source(name, name, STANDARD).evidence(rule, z)[0]).all()
+    assert torch.isfinite(Source(name, name, STANDARD).evidence(rule.evaluate(z))[0]).all()
 
 
 def test_lead_of_one_class_is_finite():
     z, y = data()
     rule = Linear().fit(z, torch.zeros_like(y))
-    assert torch.isfinite(Source("linear", "linear", STANDARD, lead=True).evidence(rule, z)[0]).all()
+    assert torch.isfinite(Source("linear", "linear", STANDARD, lead=True).evidence(rule.evaluate(z))[0]).all()
 
 
 def test_make_takes_the_settings_that_the_rule_has():

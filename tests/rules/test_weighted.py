@@ -99,7 +99,7 @@ def test_knownness_is_minus_the_weighted_sum_of_surprises(fitted):
     expected = torch.zeros(len(z), dtype=torch.float64)
     for source in SOURCES:
         if set(source.columns) & set(fitted.weights_):
-            columns, _ = source.evidence(fitted.rules_[source.name], views[source.view])
+            columns, _ = source.evidence(fitted.rules_[source.name].evaluate(views[source.view]))
             for name, column in zip(source.columns, columns.T, strict=True):
                 if name in fitted.weights_:
                     expected += fitted.weights_[name] * fitted.surprises_[name](column).clamp(max=60)

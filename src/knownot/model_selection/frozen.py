@@ -1,4 +1,7 @@
-"""Hidden classes and a network that has seen them: its rule alone is fitted again without them."""
+"""Hidden classes and a network that has seen them: its rule alone is fitted again without them.
+
+What comes of it is an upper estimate; ``benchmarks/rehearsal.py`` measures how far it is off.
+"""
 
 from __future__ import annotations
 
