@@ -46,8 +46,10 @@ def check_class_weight(class_weight: Any, n_classes: int, names: Sequence[str] =
             f"class_weight={class_weight!r} is not known: use {', '.join(map(repr, names))}, a mapping of class index "
             "to weight, or None."
         )
-    known = all(isinstance(c, numbers.Integral) and 0 <= c < n_classes for c in class_weight)
-    if not known or not all(isinstance(w, numbers.Real) and 0.0 < w < math.inf for w in class_weight.values()):
+    known = all(isinstance(c, (int, np.integer)) and 0 <= c < n_classes for c in class_weight)
+    if not known or not all(
+        isinstance(w, (int, float, np.number)) and 0.0 < w < math.inf for w in class_weight.values()
+    ):
         raise ValueError(
             f"class_weight={dict(class_weight)!r} does not work: its keys are class indices from 0 to {n_classes - 1}, "
             "its values above 0."
