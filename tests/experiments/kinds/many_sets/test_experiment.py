@@ -363,6 +363,7 @@ def test_the_smoke_preset_runs_with_all_methods(tmp_path):
     there = [method.name for method in OPEN_SET.methods if method.can_run]
     assert list(found["methods"]) == there
     assert list(found["splits"]) == ["iris", "wine"]
+    assert set(found["packages"]) | set(found["left_out"].values()) == {"pyod"}
     default = found["methods"]["knownot"]["sets"]["wine"]
     assert default["auroc"] > 0.9
     assert 0 <= default["forecast_low"] <= default["forecast_high"] <= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -72,6 +73,7 @@ class ManySetsExperiment(Experiment):
                 },
                 "splits": {one: of["split"] for one, of in found.items()},
                 "left_out": lacking,
+                "packages": {m.needs: version(m.needs) for m in methods.values() if m.needs},
             }
         )
 
