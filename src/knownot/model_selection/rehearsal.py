@@ -20,7 +20,6 @@ from knownot.model_selection.frozen import meet_without_training
 from knownot.model_selection.results import HiddenResult
 from knownot.rules.weighing import interval_of, note_for
 
-
 _SEEN = "the network has seen the hidden classes, so this is an upper estimate, on average 0.1 too high"
 
 
