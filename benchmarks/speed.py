@@ -1,6 +1,6 @@
 """All races of speed, one after the other, into ``results/speed/``.
 
-    python benchmarks/speed.py
+    python benchmarks/speed.py [RACE ...] [-- OPTIONS OF THE RACE]
 
 Each race is a script of its own beside this one, with both sides in one run. Run nothing else
 meanwhile: the ratios hardly change by it, the seconds do.
@@ -31,9 +31,12 @@ RACES = {
 def main() -> None:
     """Run the races named on the command line, or all."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[1:] or RACES:
+    names, given = sys.argv[1:], []
+    if "--" in names:
+        names, given = names[: names.index("--")], names[names.index("--") + 1 :]
+    for name in names or RACES:
         script, *options = RACES[name]
-        command = [sys.executable, str(HERE / script), *options, "--json"]
+        command = [sys.executable, str(HERE / script), *options, *given, "--json"]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         record = {"race": name, "result": json.loads(output), "provenance": provenance()}
         (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

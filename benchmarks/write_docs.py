@@ -50,13 +50,29 @@ def training_step(step: dict[str, Any]) -> str:
 
 
 def scoring(found: dict[str, Any]) -> str:
-    result, (some, all_rows) = found["result"], found["result"]["runs"]
-    text = (
-        f"{result['rows_per_second']:,.0f} rows a second, {result['times_the_bare_encoder']:.1f} times the time of the "
-        f"bare encoder; peak memory above the input and the scores {some['memory_mib']:.1f} MiB for "
-        f"{some['rows']:,} rows and {all_rows['memory_mib']:.1f} MiB for all"
-    )
-    return row(f"scoring {all_rows['rows']:,} rows of 128-d embeddings", text, found)
+    lines = ""
+    for name, result in found["result"].items():
+        some, all_rows = result["runs"]
+        text = f"{result['rows_per_second']:,.0f} rows a second"
+        if "times_the_bare_encoder" in result:
+            text += f", {result['times_the_bare_encoder']:.1f} times the time of the bare encoder"
+        text += (
+            f"; peak memory above the input and the scores {some['memory_mib']:.1f} MiB for {some['rows']:,} rows and "
+            f"{all_rows['memory_mib']:.1f} MiB for all"
+        )
+        lines += row(f"`{name}`, scoring {all_rows['rows']:,} rows of 128-d embeddings", text, found)
+        if "beside" in result:
+            other = result["beside"]
+            text = (
+                f"{other['speed_against_other']:.2f} (quartiles {other['quartile_1']:.2f} … "
+                f"{other['quartile_3']:.2f}) of its speed, {other['processor_time_of_other']:.2f} by processor time; "
+                f"scores differ by {other['largest_difference_of_scores']:.0e} at most"
+            )
+            title = f"`{name}`, scoring {result['raced_rows']:,} rows, beside commit {other['commit'][:9]}"
+            lines += row(title, text, found)
+            text = f"{result['fit_seconds']:.1f} s, of that commit {other['fit_seconds']:.1f} s"
+            lines += row(f"`{name}`, fitting", text, found)
+    return lines
 
 
 def startup(found: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from knownot.rules import (
     make_rule,
     nearest,
 )
+from knownot.rules.surprise import Surprises
 
 
 def clusters(n=300, d=3, seed=0, centres=((0, 0, 0), (6, 0, 0), (0, 6, 0))):
@@ -159,6 +160,23 @@ def test_surprise_never_rises_with_the_score(reference, scores):
     assert (ordered >= -1e-9).all()
 
 
+def test_surprises_in_one_pass_are_those_of_each_alone_to_the_bit():
+    generator = torch.Generator().manual_seed(0)
+    references = torch.randn(3, 2, 500, generator=generator).double()
+    references[1, 0] = 4.0  # all the same
+    alone = [[Surprise.fit(column) for column in row] for row in references]
+    scores = 2.0 * torch.randn(999, 2, generator=generator).double()
+    # Knots themselves, and what is no number.
+    scores[:256, 1] = alone[2][1].knots
+    scores[256:260, 0] = torch.tensor([torch.nan, torch.inf, -torch.inf, 4.0])
+    row = torch.arange(999) % 3
+    row[:256] = 2
+    found = Surprises(alone)(scores, row)
+    for r, own in enumerate(alone):
+        for j, surprise in enumerate(own):
+            np.testing.assert_array_equal(found[row == r, j], surprise(scores[row == r, j]))
+
+
 def test_surprise_is_minus_the_log_of_the_share_below():
     reference = torch.randn(5000, generator=torch.Generator().manual_seed(0)).double()
     for share in (0.02, 0.1, 0.3, 0.9):
@@ -200,7 +218,11 @@ def test_combined_evidence_needs_its_evidence_and_its_scale():
 def test_rule_is_restored_from_its_state(name):
     z, y = clusters()
     rule = make_rule(name, 2).fit(z, y).calibrate(z, y, some_evidence(z))
-    copy = make_rule(name, 2).restore(rule.state())
+    # A file knows no strides, and those decide the last bit of a product.
+    copy = make_rule(name, 2).restore(
+        {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in rule.state().items()}
+    )
+    assert all(tensor.is_contiguous() for tensor in rule.state().values())
     for ours, theirs in zip(rule.evaluate(z, some_evidence(z)), copy.evaluate(z, some_evidence(z)), strict=True):
         assert torch.equal(ours, theirs)
 

@@ -25,7 +25,7 @@ class EmbeddingClassifier(Forecasting, CrossCalibrated):
         How rows become class and knownness. "auto", the default, weighs a dozen kinds of evidence by hiding known
         classes (:class:`knownot.rules.WeightedEvidence`); the others are one of them alone, on standardised columns.
     class_weight : "balanced", or mapping of label to float, optional
-        Weight of the classes in the classifiers that "auto", "linear" and "forest" fit, as in scikit-learn.
+        Weight of the classes where the class is named, by rule="auto", "linear" or "forest", as in scikit-learn.
     accept, validation_fraction, random_state
         As in :class:`GMVAEClassifier`.
     calibration : {"auto", "split", "cross"}

@@ -76,8 +76,8 @@ def _preset_section(experiment: Experiment, preset: str, results: Results, docs:
     if note := experiment.preset(preset).note:
         lines += [note, ""]
     lines += [_markdown(summary(experiment, records, DIGITS)), experiment.legend(records), ""]
-    for table in experiment.grids(records, DIGITS):
-        lines += [f"**{table.title}**", "", _markdown(table)]
+    for further in experiment.grids(records, DIGITS):
+        lines += [f"**{further.title}**", "", _markdown(further)]
     lines += _claims(experiment, records)
     for title, path in _figures(experiment, preset, runs, results, docs):
         lines += [f"![{title}]({path.relative_to(docs).as_posix()})", ""]

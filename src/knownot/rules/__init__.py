@@ -8,8 +8,9 @@ from knownot.rules.combined import CombinedEvidence
 from knownot.rules.gaussian import ClassGaussian, ClassMixture, Mahalanobis, RelativeMahalanobis
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.local import LocalNeighbours, Residual
-from knownot.rules.neighbours import CosineNeighbours, Neighbours, WhitenedCosineNeighbours, WhitenedNeighbours, nearest
+from knownot.rules.neighbours import CosineNeighbours, Neighbours, WhitenedCosineNeighbours, WhitenedNeighbours
 from knownot.rules.registry import make_rule
+from knownot.rules.search import nearest
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
 from knownot.rules.surprise import Surprise
 from knownot.rules.threshold import ConformalThreshold, discoveries, f1_threshold, quantile_threshold

@@ -7,7 +7,7 @@ import numbers
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sklearn.tree._tree import NODE_DTYPE, Tree
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
+from knownot.rules.products import row_product
 
 _MAX_STEPS = 300
 _ROWS_PER_TREE = 4000
@@ -24,7 +25,7 @@ _ROWS_PER_TREE = 4000
 _WORTH_THREADS = 20_000
 
 
-def check_class_weight(class_weight: object, n_classes: int, names: Sequence[str] = ("balanced",)) -> None:
+def check_class_weight(class_weight: Any, n_classes: int, names: Sequence[str] = ("balanced",)) -> None:
     """Refuse weights of classes that are not "balanced" or numbers above 0 by class index.
 
     Raises
@@ -114,7 +115,7 @@ class Linear(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        logits = torch.addmm(self.biases_, z, self.weights_.T)
+        logits = row_product(z, self.weights_.T) + self.biases_
         return Verdict(logits, logits.double().logsumexp(1))
 
     def state(self) -> State:

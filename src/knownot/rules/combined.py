@@ -7,7 +7,7 @@ from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, best_temperature
 from knownot.rules.neighbours import Neighbours
-from knownot.rules.surprise import Surprise
+from knownot.rules.surprise import Surprise, Surprises
 from knownot.rules.weighted import WeightedEvidence
 
 _N_FOR_CLASS_SCALE = 50
@@ -67,7 +67,7 @@ class CombinedEvidence(Rule):
 
     def fit(self, z: Tensor, y: Tensor, evidence: Evidence | None = None) -> CombinedEvidence:
         self.neighbours_ = self._make_neighbours().fit(z, y)
-        self.surprises_: list[list[Surprise]] = []
+        self.surprises_: Surprises | None = None
         self.rows_rule_ = None
         if evidence and ROWS in evidence:
             self.rows_rule_ = WeightedEvidence(_ROW_SOURCES, random_state=self.random_state).fit(evidence[ROWS], y)
@@ -81,31 +81,35 @@ class CombinedEvidence(Rule):
         self.network_temperature_ = best_temperature(logits, y)
         predicted = logits.argmax(-1)
         pooled = [Surprise.fit(part) for part in parts.T]
-        self.surprises_ = [pooled]
+        rows = [pooled]
         for c in range(logits.shape[1]):
             members = parts[predicted == c]
             enough = len(members) >= _N_FOR_CLASS_SCALE
-            self.surprises_.append([Surprise.fit(part) for part in members.T] if enough else pooled)
+            rows.append([Surprise.fit(part) for part in members.T] if enough else pooled)
+        self.surprises_ = Surprises(rows)
         super().calibrate(z, y, evidence)
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        if not self.surprises_:
+        if self.surprises_ is None:
             raise ValueError(
                 "the combined rule has no scale yet: call calibrate with held-out known samples "
                 "after fit (an estimator does so by itself)."
             )
         parts, logits = self._evidence_columns(z, evidence)
         # A rule that was saved before the lead counted has one scale less.
-        n_parts = len(self.surprises_[0])
-        surprise = self._surprise_columns(parts[:, :n_parts], logits.argmax(-1))
+        n_parts = self.surprises_.scales.shape[1]
+        # Row 0 is of all classes together.
+        of_all, own = torch.zeros(len(parts), dtype=torch.int64, device=parts.device), logits.argmax(-1) + 1
+        scored = parts[:, :n_parts]
+        surprise = 0.5 * (self.surprises_(scored, of_all) + self.surprises_(scored, own))
         if logits.shape[1] > 1 and n_parts == parts.shape[1]:
             surprise[:, -1] *= _MARGIN_WEIGHT
         if self.rows_rule_ is None:
             return Verdict(logits, -surprise.sum(1))
         of_rows = self.rows_rule_.evaluate(self._require_rows(evidence))
-        own = torch.log_softmax(logits.double() / self.network_temperature_, 1)
-        return Verdict(own + of_rows.logits, _ROWS_WEIGHT * of_rows.knownness - surprise.sum(1))
+        by_network = torch.log_softmax(logits.double() / self.network_temperature_, 1)
+        return Verdict(by_network + of_rows.logits, _ROWS_WEIGHT * of_rows.knownness - surprise.sum(1))
 
     @staticmethod
     def _require_rows(evidence: Evidence | None) -> Tensor:
@@ -113,19 +117,10 @@ class CombinedEvidence(Rule):
             raise ValueError(f"the combined rule was fitted with the rows of a table: give the evidence {ROWS!r} too.")
         return evidence[ROWS]
 
-    def _surprise_columns(self, parts: Tensor, predicted: Tensor) -> Tensor:
-        pooled = torch.stack([s(part) for s, part in zip(self.surprises_[0], parts.T, strict=True)], 1)
-        own = torch.empty_like(pooled)
-        for c, surprises in enumerate(self.surprises_[1:]):
-            members = predicted == c
-            for j, surprise in enumerate(surprises):
-                own[members, j] = surprise(parts[members, j])
-        return 0.5 * (pooled + own)
-
     def _evidence_columns(self, z: Tensor, evidence: Evidence | None) -> tuple[Tensor, Tensor]:
         evidence = self._require_evidence(evidence)
         logits = evidence["class log-density"]
-        distance = -self.neighbours_.evaluate(z).knownness
+        distance = self.neighbours_.nearest(z)[0].mean(1)
         columns = [
             logits.max(-1).values.double(),
             -torch.log(distance.double().clamp_min(1e-12)),
@@ -138,14 +133,16 @@ class CombinedEvidence(Rule):
         return torch.stack(columns, 1), logits
 
     def state(self) -> State:
+        if self.surprises_ is None:
+            raise ValueError("the combined rule has no scale yet: call calibrate before saving it.")
         rows = {} if self.rows_rule_ is None else self.rows_rule_.state()
         if rows:
             rows["network temperature"] = torch.tensor(self.network_temperature_, dtype=torch.float64)
         return {
             **{f"{ROWS} {name}": tensor for name, tensor in rows.items()},
             **self.neighbours_.state(),
-            "knots": torch.stack([torch.stack([s.knots for s in row]) for row in self.surprises_]),
-            "scales": torch.stack([torch.stack([s.scale for s in row]) for row in self.surprises_]),
+            "knots": self.surprises_.knots,
+            "scales": self.surprises_.scales,
         }
 
     def restore(self, state: State) -> CombinedEvidence:
@@ -156,8 +153,5 @@ class CombinedEvidence(Rule):
         if rows:
             self.network_temperature_ = float(rows.pop("network temperature"))
             self.rows_rule_ = WeightedEvidence(_ROW_SOURCES, random_state=self.random_state).restore(rows)
-        self.surprises_ = [
-            [Surprise(knots, scale) for knots, scale in zip(*row, strict=True)]
-            for row in zip(state["knots"], state["scales"], strict=True)
-        ]
+        self.surprises_ = Surprises.restore(state["knots"], state["scales"])
         return self

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
+from knownot.rules.products import row_product
 from knownot.rules.whitening import Whitening
 
 _SMALLEST_VARIANCE = 1e-6
@@ -155,7 +156,7 @@ class ClassGaussian(ClassDensity):
     def _log_density(self, z: Tensor) -> Tensor:
         # A class at a time: memory does not grow with the number of classes.
         columns = [
-            offset - 0.5 * ((z - mean) @ root).square().sum(1)
+            offset - 0.5 * row_product(z - mean, root).square().sum(1)
             for mean, root, offset in zip(self.whitening_.means, self.roots_, self.offsets_, strict=True)
         ]
         return torch.stack(columns, 1)

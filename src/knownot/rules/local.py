@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict
-from knownot.rules.neighbours import Neighbours, nearest
+from knownot.rules.neighbours import Neighbours
+from knownot.rules.products import row_product
+from knownot.rules.search import nearest
 
 _SMALLEST = 1e-12
 
@@ -124,7 +126,7 @@ class Residual(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        residual = ((z - self.centre_) @ self.directions_).norm(dim=1)
+        residual = row_product(z - self.centre_, self.directions_).norm(dim=1)
         squared = torch.cdist(z, self.means_, compute_mode="donot_use_mm_for_euclid_dist").square()
         return Verdict(-squared / (2.0 * self.variance_), -residual)
 

@@ -3,75 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
+from knownot.rules.search import Index
 from knownot.rules.whitening import Whitening
-
-_BLOCK = 64
-
-
-def nearest(queries: Tensor, references: Tensor, k: int, chunk: int = 2048) -> tuple[Tensor, Tensor]:
-    """Euclidean distances and indices of the k nearest references, in chunks.
-
-    A chunked matrix product and an exact selection in two steps: the k nearest lie in the k
-    blocks of references whose minima are smallest, so only those blocks are sorted. Memory
-    grows with ``chunk`` times the number of references, not with the number of queries.
-
-    Parameters
-    ----------
-    queries : Tensor, shape (N, d)
-    references : Tensor, shape (M, d)
-    k : int
-        At most M.
-    chunk : int
-        Queries at a time.
-
-    Returns
-    -------
-    distances : Tensor, shape (N, k), ascending
-    indices : Tensor, shape (N, k), int64
-
-    Examples
-    --------
-    >>> import torch
-    >>> nearest(torch.tensor([[0.0]]), torch.tensor([[3.0], [1.0]]), k=1)
-    (tensor([[1.]]), tensor([[1]]))
-    """
-    # Centring keeps |a|^2 - 2ab + |b|^2 from cancelling when the data lie far from the origin.
-    centre = references.mean(0)
-    references = references - centre
-    half_norms = 0.5 * references.square().sum(1)
-    n_padding = -len(references) % _BLOCK
-    padded = F.pad(references, (0, 0, 0, n_padding))
-    half_norms = F.pad(half_norms, (0, n_padding), value=torch.inf)
-    distances = torch.empty((len(queries), k), dtype=references.dtype, device=references.device)
-    indices = torch.empty((len(queries), k), dtype=torch.int64, device=references.device)
-    for start in range(0, len(queries), chunk):
-        part = queries[start : start + chunk] - centre
-        gap = torch.addmm(half_norms, part, padded.T, alpha=-1.0)
-        # A row with NaN finds the padding; its distances are NaN whatever it finds.
-        found = _k_smallest(gap, k).clamp_max(len(references) - 1)
-        # The winners' distances are taken by difference, exact also for a duplicate of a reference.
-        exact = (part[:, None] - references[found]).norm(dim=2)
-        exact, order = exact.sort(1)
-        distances[start : start + chunk] = exact
-        indices[start : start + chunk] = found.gather(1, order)
-    return distances, indices
-
-
-def _k_smallest(gap: Tensor, k: int) -> Tensor:
-    """Indices of the k smallest entries of each row; the rows are whole blocks long."""
-    n_blocks = gap.shape[1] // _BLOCK
-    if n_blocks <= 2 * k:
-        return gap.topk(k, dim=1, largest=False).indices
-    blocks = gap.unflatten(1, (n_blocks, _BLOCK)).amin(2).topk(k, dim=1, largest=False).indices
-    candidates = (blocks[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=gap.device)).flatten(1)
-    return candidates.gather(1, gap.gather(1, candidates).topk(k, dim=1, largest=False).indices)
 
 
 class Neighbours(Rule):
@@ -98,6 +38,9 @@ class Neighbours(Rule):
     """
 
     name = "neighbours"
+    #: Whether distance is that of directions: embeddings are brought to length 1.
+    directions: ClassVar[bool] = False
+    _index: Index | None = None
 
     def __init__(self, k: int = 5, max_references: int | None = None, random_state: int = 0) -> None:
         self.k = k
@@ -114,13 +57,22 @@ class Neighbours(Rule):
         if self.max_references is not None and len(z) > self.max_references:
             keep = self._sample_references(y)
             z, y = z[keep], y[keep]
-        self.references_, self.labels_ = self._in_metric(z.detach()), y
+        self.references_, self.labels_ = self.in_metric(z.detach()), y
         self.n_classes_ = int(y.max()) + 1
         return self
 
-    def _in_metric(self, z: Tensor) -> Tensor:
+    def in_metric(self, z: Tensor) -> Tensor:
         """Embeddings where Euclidean distance is the one that is meant."""
+        points = self.points(z)
+        return F.normalize(points, dim=1) if self.directions else points
+
+    def points(self, z: Tensor) -> Tensor:
+        """Embeddings where distance is measured, before they are brought to length 1 or not."""
         return z
+
+    def map_state(self) -> State:
+        """The numbers of the map :meth:`points`; empty where embeddings stay what they are."""
+        return {}
 
     def _sample_references(self, y: Tensor) -> Tensor:
         """Indices of the embeddings to keep."""
@@ -137,12 +89,55 @@ class Neighbours(Rule):
         return torch.cat(kept)
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        k = min(self.k, len(self.references_))
-        distances, indices = nearest(self._in_metric(z), self.references_, k)
+        return self.judge(*self.nearest(z))
+
+    def nearest(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (N, k), ascending, and indices (N, k) of the nearest of the embeddings that are kept.
+
+        Parameters
+        ----------
+        z : Tensor, shape (N, d)
+
+        Returns
+        -------
+        distances : Tensor, shape (N, k)
+        indices : Tensor, shape (N, k), int64
+        """
+        return self.index.nearest(self.in_metric(z), self.n_neighbours)
+
+    @property
+    def n_neighbours(self) -> int:
+        """``k``, or as many embeddings as are kept."""
+        return min(self.k, len(self.references_))
+
+    @property
+    def index(self) -> Index:
+        """The embeddings that are kept, prepared for a search; made when it is first asked for."""
+        if self._index is None or self._index.made_from is not self.references_:
+            self._index = Index(self.references_)
+        return self._index
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy makes its own.
+        return {**super().__getstate__(), "_index": None}
+
+    def judge(self, distances: Tensor, indices: Tensor) -> Verdict:
+        """Logits and knownness of samples whose nearest embeddings are found.
+
+        Parameters
+        ----------
+        distances : Tensor, shape (N, k), ascending
+        indices : Tensor, shape (N, k), int64
+
+        Returns
+        -------
+        Verdict
+        """
+        k = distances.shape[1]
         # Less than half a vote in all, so that nearness only decides between equal counts.
-        rank = 0.4 * torch.arange(k, 0, -1, device=z.device) / (k * (k + 1) / 2)
-        votes = (1.0 + rank).to(distances.dtype).expand(len(z), k)
-        counts = distances.new_zeros(len(z), self.n_classes_)
+        rank = 0.4 * torch.arange(k, 0, -1, device=distances.device) / (k * (k + 1) / 2)
+        votes = (1.0 + rank).to(distances.dtype).expand(len(distances), k)
+        counts = distances.new_zeros(len(distances), self.n_classes_)
         for voter, vote in zip(self.labels_[indices].split(1, 1), votes.split(1, 1), strict=True):
             # One neighbour at a time: memory does not grow with neighbours times classes.
             counts.scatter_add_(1, voter, vote)
@@ -181,9 +176,7 @@ class CosineNeighbours(Neighbours):
     """
 
     name = "cosine"
-
-    def _in_metric(self, z: Tensor) -> Tensor:
-        return F.normalize(z, dim=1)
+    directions = True
 
 
 class WhitenedNeighbours(Neighbours):
@@ -217,11 +210,14 @@ class WhitenedNeighbours(Neighbours):
         super().fit(z, y, evidence)
         return self
 
-    def _in_metric(self, z: Tensor) -> Tensor:
+    def points(self, z: Tensor) -> Tensor:
         return self.whitening_(z)
 
+    def map_state(self) -> State:
+        return self.whitening_.state()
+
     def state(self) -> State:
-        return {**super().state(), **self.whitening_.state()}
+        return {**super().state(), **self.map_state()}
 
     def restore(self, state: State) -> Self:
         self.whitening_ = Whitening.restore(state)
@@ -247,6 +243,4 @@ class WhitenedCosineNeighbours(WhitenedNeighbours):
     """
 
     name = "whitened-cosine"
-
-    def _in_metric(self, z: Tensor) -> Tensor:
-        return F.normalize(super()._in_metric(z), dim=1)
+    directions = True

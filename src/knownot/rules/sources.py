@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from knownot.rules.base import Rule
+from knownot.rules.base import Rule, Verdict
 from knownot.rules.registry import make_rule
 
 # Columns are standardised, and so weigh alike; or in their own unit, as the columns of an embedding should stay.
@@ -64,9 +64,9 @@ class Source:
         taken = {name: value for name, value in settings.items() if name in rule.get_params()}
         return rule.set_params(**taken)
 
-    def evidence(self, rule: Rule, view: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns of evidence (N, m), float64, and logits (N, C) of a fitted rule."""
-        logits, knownness = rule.evaluate(view)
+    def evidence(self, verdict: Verdict) -> tuple[Tensor, Tensor]:
+        """Columns of evidence (N, m), float64, and logits (N, C), from what the rule says."""
+        logits, knownness = verdict
         columns = []
         if self.knownness:
             # Distances count by their logarithm, so that one far off does not silence the rest.

@@ -6,17 +6,20 @@ import copy
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
 from knownot.data import hidden_groups, hold_back
 from knownot.rules.base import Evidence, Rule, State, Verdict, best_temperature
 from knownot.rules.classifiers import check_class_weight
+from knownot.rules.products import row_product
+from knownot.rules.shared_search import SharedSearch
 from knownot.rules.sources import ALL_COLUMNS, OWN_SCALE, SOURCES, STANDARD, Source, sources_for
 from knownot.rules.surprise import Surprise
 from knownot.rules.weighing import Forecast, HiddenFold, forecast, learn_weights, note_for
@@ -52,11 +55,14 @@ class _Fitted:
         """Evidence (N, m), NaN where a source has nothing to say, and logits (N, C) of each source."""
         n = len(next(iter(views.values())))
         columns, logits = [], {}
+        searched = _shared_search(self.rules).verdicts(views)
         for source in self.sources:
             if source.name not in self.rules:
                 columns.append(torch.full((n, len(source.columns)), torch.nan, dtype=torch.float64))
                 continue
-            found, own = source.evidence(self.rules[source.name], views[source.view])
+            found, own = source.evidence(
+                searched.get(source.name) or self.rules[source.name].evaluate(views[source.view])
+            )
             columns.append(found.cpu())
             # Classes that were not there to learn from are impossible.
             logits[source.name] = torch.full((n, self.n_classes), _IMPOSSIBLE, dtype=torch.float64)
@@ -79,7 +85,8 @@ class WeightedEvidence(Rule):
     sources : sequence of str, optional
         Names of :data:`knownot.rules.sources.SOURCES` to weigh; all by default.
     class_weight : {"balanced"} or mapping of class index to float, optional
-        Weight of the classes in the linear classifier and the forest, as in scikit-learn.
+        Weight of the classes in the vote that names the class, as in scikit-learn: its probabilities are those that
+        classes of other frequencies would have. Knownness does not change.
     random_state : int
         Seed of folds, groups of classes and trees.
 
@@ -107,6 +114,7 @@ class WeightedEvidence(Rule):
     name = "auto"
     learns_from: tuple[str, ...] = (OWN_SCALE,)
     may_use: tuple[str, ...] = (OWN_SCALE,)
+    _search: SharedSearch | None = None
 
     def __init__(
         self,
@@ -158,6 +166,8 @@ class WeightedEvidence(Rule):
         self.forecast_ = forecast(folds, len(scales), n_classes)
         self._keep(sources, weights, scales)
         self.n_classes_ = n_classes
+        own = compute_class_weight(self.class_weight, classes=np.arange(n_classes), y=y.numpy())
+        self.log_class_weights_ = torch.from_numpy(np.log(own))
         self.rules_ = self._fit_kept(views, y)
         return self.to(device)
 
@@ -167,6 +177,10 @@ class WeightedEvidence(Rule):
         views = self._views(z.cpu(), {name: tensor.cpu() for name, tensor in (evidence or {}).items()})
         again.rules_ = again._fit_kept(views, y.cpu())
         return again.to(z.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy prepares its own.
+        return {**super().__getstate__(), "_search": None}
 
     # Views
 
@@ -183,7 +197,10 @@ class WeightedEvidence(Rule):
         views = {ALL_COLUMNS: z, STANDARD: z}
         if OWN_SCALE in evidence:
             views[OWN_SCALE] = evidence[OWN_SCALE]
-        return {name: x @ self.projections_[name] if name in self.projections_ else x for name, x in views.items()}
+        return {
+            name: row_product(x, self.projections_[name]) if name in self.projections_ else x
+            for name, x in views.items()
+        }
 
     def _all_sources(self) -> tuple[Source, ...]:
         """Sources in the order of their columns."""
@@ -204,7 +221,6 @@ class WeightedEvidence(Rule):
         settings = {
             "max_references": _MAX_REFERENCES,
             "n_trees": _N_TREES,
-            "class_weight": self._class_weight(classes),
             "random_state": self.random_state,
         }
         rules = {
@@ -213,13 +229,6 @@ class WeightedEvidence(Rule):
             if source.needs_classes <= len(classes)
         }
         return _Fitted(sources, rules, classes, int(y.max()) + 1)
-
-    def _class_weight(self, classes: Tensor) -> str | dict[int, float] | None:
-        """The weights of the classes that are there, by their index among them."""
-        if not isinstance(self.class_weight, Mapping):
-            return self.class_weight
-        given = {int(c): float(weight) for c, weight in self.class_weight.items()}
-        return {i: given.get(c, 1.0) for i, c in enumerate(classes.tolist())}
 
     def _cross_fit(
         self, sources: Sequence[Source], views: Views, y: Tensor, n_classes: int, random: np.random.RandomState
@@ -289,19 +298,26 @@ class WeightedEvidence(Rule):
         views = self._views(z, evidence or {})
         surprise = torch.zeros(len(z), dtype=torch.float64, device=z.device)
         votes = torch.zeros(len(z), self.n_classes_, dtype=torch.float64, device=z.device)
-        for source in self._kept_sources():
-            if source.view not in views:
-                raise ValueError(
-                    f"this rule was fitted with columns in their own scale (evidence {OWN_SCALE!r}): give them too."
-                )
-            columns, logits = source.evidence(self.rules_[source.name], views[source.view])
+        sources = self._kept_sources()
+        if any(source.view not in views for source in sources):
+            raise ValueError(
+                f"this rule was fitted with columns in their own scale (evidence {OWN_SCALE!r}): give them too."
+            )
+        if self._search is None or self._search.made_from is not self.rules_:
+            self._search = _shared_search(self.rules_)
+        searched = self._search.verdicts(views)
+        for source in sources:
+            columns, logits = source.evidence(
+                searched.get(source.name) or self.rules_[source.name].evaluate(views[source.view])
+            )
             for name, column in zip(source.columns, columns.T, strict=True):
                 if name in self.weights_:
                     own = self.surprises_[name](column).clamp_max(_LARGEST_SURPRISE)
                     surprise += self.weights_[name] * own
             if source.name in self.voters_:
                 votes += torch.softmax(logits.double() / self.temperatures_[source.name], 1)
-        return Verdict((votes / len(self.voters_)).clamp_min(math.exp(_IMPOSSIBLE)).log(), -surprise)
+        logits = (votes / len(self.voters_)).clamp_min(math.exp(_IMPOSSIBLE)).log()
+        return Verdict(logits + self.log_class_weights_.to(z.device), -surprise)
 
     # Saving
 
@@ -316,6 +332,7 @@ class WeightedEvidence(Rule):
             state[f"vote {i} {name}"] = torch.tensor(self.temperatures_[name], dtype=torch.float64)
         for name, rule in self.rules_.items():
             state |= {f"source {name}: {key}": tensor for key, tensor in rule.state().items()}
+        state["log class weights"] = self.log_class_weights_
         state["n_classes"] = torch.tensor(self.n_classes_)
         if self.forecast_.by_fold:
             numbers = (self.forecast_.auroc, self.forecast_.low, self.forecast_.high, self.forecast_.rejection)
@@ -334,6 +351,7 @@ class WeightedEvidence(Rule):
         self.voters_ = list(votes.values())
         self.temperatures_ = {name: float(state[f"vote {i} {name}"]) for i, name in votes.items()}
         self.n_classes_ = int(state["n_classes"])
+        self.log_class_weights_ = state["log class weights"]
         self.rules_ = {}
         for source in self._kept_sources():
             self.rules_[source.name] = source.make({}).restore(group(f"source {source.name}: "))
@@ -344,6 +362,10 @@ class WeightedEvidence(Rule):
                 auroc, low, high, rejection, tuple(by_fold), note_for(self.n_classes_, len(by_fold))
             )
         return self
+
+
+def _shared_search(rules: Mapping[str, Rule]) -> SharedSearch:
+    return SharedSearch(rules, {source.name: source.view for source in SOURCES})
 
 
 def _surprises(columns: Tensor, scales: Sequence[Surprise | None]) -> Tensor:

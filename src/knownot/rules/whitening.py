@@ -10,6 +10,8 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
+from knownot.rules.products import row_product
+
 # Directions with less than this share of the largest variance are not stretched further.
 _FLOOR = 1e-9
 
@@ -55,7 +57,7 @@ class Whitening:
 
     def __call__(self, z: Tensor) -> Tensor:
         """Map embeddings, (N, d)."""
-        return (z - self.centre) @ self.matrix
+        return row_product(z - self.centre, self.matrix)
 
     def state(self) -> dict[str, Tensor]:
         """All numbers, for saving."""

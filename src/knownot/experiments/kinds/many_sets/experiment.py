@@ -12,6 +12,7 @@ from knownot.experiments.context import Context, Measured
 from knownot.experiments.declaration import Column, Drawing, Experiment
 from knownot.experiments.grids import Grid
 from knownot.experiments.kinds.many_sets.declared import Method, NamedSet
+from knownot.experiments.kinds.many_sets.tables import Findings
 from knownot.experiments.records import Record, Run
 
 _AVERAGED = ("auroc", "oscr", "accuracy", "fit_seconds", "acceptance", "rejection")
@@ -44,7 +45,7 @@ class ManySetsExperiment(Experiment):
 
     def measure(self, context: Context) -> Measured:
         """Let every method meet the same split of every set. A set is a step: when it is done, it stays done."""
-        from knownot.experiments.kinds.many_sets.measures import measure_set
+        from knownot.experiments.kinds.many_sets.measures import measure_set, warm_up
 
         asked = [m for m in self.methods if m.name not in self.without.get(context.preset.name, ())]
         methods = {method.name: method for method in asked if method.can_run}
@@ -58,14 +59,12 @@ class ManySetsExperiment(Experiment):
         models = {model.name: model for model in self.models}
         rows = context.preset.at_most.get("rows")
         settings = {name: context.settings(models[m.model]) if m.model else {} for name, m in methods.items()}
-        found = {
-            named.name: context.step(
-                named.name,
-                {"methods": settings, "rows": rows},
-                partial(measure_set, named, methods, partial(self._make, context), context.seed, rows, context.say),
-            )
-            for named in self.sets[: context.preset.at_most.get("sets")]
-        }
+        make = partial(self._make, context)
+        warm_up(methods.values(), make)
+        found = {}
+        for named in self.sets[: context.preset.at_most.get("sets")]:
+            measure = partial(measure_set, named, methods, make, context.seed, rows, context.say)
+            found[named.name] = context.step(named.name, {"methods": settings, "rows": rows}, measure)
         return Measured(
             {
                 "methods": {
@@ -152,22 +151,22 @@ class ManySetsExperiment(Experiment):
 
     def legend(self, records: Sequence[Record]) -> str:
         """What the columns of the main table mean, and which single competitor is the best."""
-        from knownot.experiments.kinds.many_sets.tables import best_sentences
-
         return (
             "Mean over the sets that count; ± standard deviation of this mean over the seeds. Rank, wins, short by: by "
             "the AUROC of each set, mean over seeds; short by: how far it is from the best method of a set, at worst. "
             "Ahead: mean AUROC less that of the best single competitor, the one method of scikit-learn or PyOD, other "
             "than the row's, with the best mean. Tables, embeddings: AUROC on these alone. Fit: mean time of a fit, of "
-            f"the first row with its calibration by cross-fitting. {best_sentences(self, records)}"
+            f"the first row with its calibration by cross-fitting. {self._findings(records).in_words()}"
         ).rstrip()
 
     def grids(self, records: Sequence[Record], digits: int) -> Sequence[Grid]:
         """Sets as rows: AUROC beside the best competitor's, and what was foretold."""
-        from knownot.experiments.kinds.many_sets.tables import forecast_table, sets_table
-
-        tables = (sets_table(self, records, digits), forecast_table(self, records, digits))
+        findings = self._findings(records)
+        tables = (findings.by_set(self.compared, digits), findings.foretold(digits))
         return [table for table in tables if table.rows]
+
+    def _findings(self, records: Sequence[Record]) -> Findings:
+        return Findings(self, self.sets, self.competitors, records)
 
     def details(self, records: Sequence[Record]) -> Sequence[tuple[str, Sequence[Column]]]:
         """Tables and embeddings apart; AUROC, OSCR and accuracy by set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -36,7 +37,7 @@ def forecast_figure(points: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
             true, expected, low, high = (
                 [numbers[name] for numbers in splits] for name in ("auroc", "forecast", "forecast_low", "forecast_high")
             )
-            style = look(i)
+            style: dict[str, Any] = dict(look(i))
             axes.vlines(true, low, high, color=style["color"], alpha=0.35, linewidth=1.2)
             axes.plot(true, expected, linestyle="", markersize=4.5, label=group, **style)
             lows += [min(true), min(low)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -77,7 +76,6 @@ def measure_set(
         f"{named.name}: {facts['train']} rows to learn from, {facts['columns']} columns, "
         f"{len(parts.known)} known classes and {len(parts.unknown)} unknown"
     )
-    _warm_up(tuple(methods.values()), make_model)
     return {
         "split": facts,
         "methods": {name: measure_method(method, make_model, parts, named, seed) for name, method in methods.items()},
@@ -148,8 +146,7 @@ def _facts(forecast: Any) -> dict[str, float]:
     }
 
 
-@cache
-def _warm_up(methods: tuple[Method, ...], make_model: MakeModel) -> None:
+def warm_up(methods: Iterable[Method], make_model: MakeModel) -> None:
     """Let every method see some noise, so that no time holds what is loaded and compiled at a first call."""
     x = np.random.default_rng(0).normal(size=(60, 4))
     noise = Split(x[:40], np.arange(40) % 2, x[40:], np.arange(20) % 3 - 1, [0, 1], [2])
