@@ -241,7 +241,7 @@ SHORT = {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2}
     "estimator",
     [
         EmbeddingClassifier(),
-        EmbeddingClassifier("neighbours", accept=None),
+        EmbeddingClassifier("linear", accept=None),
         GaussianMixtureDensity(n_components=2, **SHORT),
         GaussianMixtureClusterer(n_components=3, **SHORT),
         CROSRClassifier(accept=None, blocks=((1, 16),), **SHORT),

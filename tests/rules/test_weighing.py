@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
-from knownot.rules.weighing import HiddenFold, _interval, forecast, learn_weights
+from knownot.rules.weighing import HiddenFold, forecast, interval_of, learn_weights
 
 
 def folds(shifts, n=150, seed=0):
@@ -154,21 +154,21 @@ def test_interval_is_students_with_a_spread_worth_four_folds():
     spread = math.sqrt((4 * 0.8**2 + ((logits - logits.mean()) ** 2).sum()) / 6)
     half = student.ppf(0.95, 6) * spread * math.sqrt(4 / 3)
     expected = 1 / (1 + np.exp(-(logits.mean() + np.array([-half, half]))))
-    mean, low, high = _interval(values)
+    mean, low, high = interval_of(values)
     assert (mean, low, high) == pytest.approx((0.8, *expected))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_interval_holds_the_expected_value(values):
-    mean, low, high = _interval(np.array(values))
+    mean, low, high = interval_of(np.array(values))
     assert 0.0 <= low <= mean + 1e-12
     assert mean - 1e-12 <= high <= 1.0
 
 
 def test_interval_reaches_what_cannot_be_told_apart_from_one():
-    assert _interval(np.ones(6))[2] == 1.0
-    assert _interval(np.zeros(6))[1] == 0.0
-    assert _interval(np.full(6, 0.7))[2] < 0.95
+    assert interval_of(np.ones(6))[2] == 1.0
+    assert interval_of(np.zeros(6))[1] == 0.0
+    assert interval_of(np.full(6, 0.7))[2] < 0.95
 
 
 def test_interval_holds_a_new_group_nine_times_of_ten():
@@ -177,7 +177,7 @@ def test_interval_holds_a_new_group_nine_times_of_ten():
     hits = []
     for _ in range(2000):
         values = 1 / (1 + np.exp(-random.normal(1.5, 0.8, size=7)))
-        _, low, high = _interval(values[:6])
+        _, low, high = interval_of(values[:6])
         hits.append(low <= values[6] <= high)
     assert 0.87 < np.mean(hits) < 0.93
 
