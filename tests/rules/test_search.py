@@ -148,3 +148,12 @@ def test_nearest_in_chunks_of_any_size_finds_the_same():
     for chunk in (1, 7, 1000):
         for found, expected in zip(nearest(queries, references, 4, chunk), whole, strict=True):
             torch.testing.assert_close(found, expected)
+
+
+def test_two_metrics_find_references_alone_also_where_all_lie_the_other_way():
+    references = rows(70, 3, 18).abs() + torch.tensor([0.0, 0.0, 0.01])
+    references -= 0.5 * references.mean(0)
+    both = TwoMetrics(Index(references), Index(F.normalize(references, dim=1)))
+    queries = -5.0 * references[:9]
+    for _, indices in both.nearest(queries, 70, 70):
+        assert torch.equal(indices.sort(1).values, torch.arange(70).expand(9, -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Self
 
@@ -44,9 +45,9 @@ class ClassDensity(Rule):
         density = self._log_density(self.whitening_(z))
         return Verdict(density + self.log_priors_, density.max(1).values)
 
+    @abstractmethod
     def _log_density(self, z: Tensor) -> Tensor:
         """Log-density of whitened embeddings under each class, (N, C)."""
-        raise NotImplementedError
 
     def state(self) -> State:
         return {"log_priors": self.log_priors_, **self.whitening_.state()}
