@@ -209,13 +209,14 @@ class OpenGMVAE(Module):
 
     def log_class_mixture(self, log_p: Tensor) -> Tensor:
         """log p(z|w,y) of every class, (..., C), from log p(z|w,y,v) of every component (..., sum K)."""
-        return torch.logsumexp(self._by_class(log_p), -1) + self.log_pi.to(log_p.dtype)
-
-    def _by_class(self, log_p: Tensor) -> Tensor:
-        """Components (..., sum K) by class, (..., C, largest K), minus infinity where a class has fewer."""
+        if self.component_mask.shape[1] == 1:
+            # The mixture is its only component, and its weight is 1.
+            return log_p
         if self.component_mask.numel() == self.n_components:
-            return log_p.unflatten(-1, self.component_mask.shape)
-        return log_p[..., self.component_index].masked_fill(~self.component_mask, -math.inf)
+            padded = log_p.unflatten(-1, self.component_mask.shape)
+        else:
+            padded = log_p[..., self.component_index].masked_fill(~self.component_mask, -math.inf)
+        return torch.logsumexp(padded, -1) + self.log_pi.to(log_p.dtype)
 
     # What a rule may ask for
 
@@ -278,9 +279,8 @@ class OpenGMVAE(Module):
         """log p(z|y) of every class, averaged over the fixed draws of w; (N, C), float64."""
         means, log_variances = self.components(self.style_draws)
         log_p = pairwise_log_prob(z, means.flatten(0, 1), log_variances.flatten(0, 1))
-        # Draws and subclusters at once: the log of a sum of sums.
-        by_class = self._by_class(log_p.unflatten(1, means.shape[:2]))
-        return torch.logsumexp(by_class, (1, 3)) + (self.log_pi.to(log_p.dtype) - math.log(len(means)))
+        by_draw = self.log_class_mixture(log_p.unflatten(1, means.shape[:2]))
+        return torch.logsumexp(by_draw, 1) - math.log(len(means))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Mean of p(x|z) at z = mu(x), shape as x."""
