@@ -151,6 +151,33 @@ def test_train_restores_the_best_weights_by_validation_loss(make_batches):
     assert history.losses("validation") == [5.0, 3.0, 4.0, 6.0]
 
 
+def test_train_keeps_the_last_weights_where_asked(make_batches):
+    module = Scripted([5.0, 3.0, 4.0, 6.0])
+    plan = TrainingPlan(4, schedule="constant", keep="last", **CPU)
+    history = train(module, make_batches(), [next(iter(make_batches()))], plan)
+    assert history.best_epoch == 4
+    assert module.weight.item() == pytest.approx(4 * 7 * 1e-3, rel=1e-3)
+
+
+def test_train_by_sgd_equals_the_steps_written_out_by_hand(make_line, make_batches):
+    plan = TrainingPlan(2, 0.01, "sgd", 0.8, "constant", gradient_clip=None, weight_decay=0.1, **CPU)
+    module, data = make_line(), make_batches()
+    train(module, data, plan=plan)
+    twin, moved = make_line(), {}
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        torch.manual_seed(derived_seed(0, "train", epoch))
+        for batch in data:
+            twin.zero_grad()
+            twin.loss(batch, 1.0).total.backward()
+            for name, weight in twin.named_parameters():
+                gradient = weight.grad + 0.1 * weight.data
+                moved[name] = 0.8 * moved[name] + gradient if name in moved else gradient.clone()
+                weight.data -= 0.01 * (gradient + 0.8 * moved[name])
+    for name, weight in module.state_dict().items():
+        assert torch.allclose(weight, twin.state_dict()[name], rtol=1e-5), name
+
+
 def test_train_counts_no_patience_during_the_warm_up(make_batches):
     one = [next(iter(make_batches()))]
     losses = [1.0] + [2.0] * 20

@@ -28,7 +28,10 @@ CPU = torch.device("cpu")
         ({"max_time": 0.0}, "max_time=0.0 does not work: give a positive number of seconds, or None for no limit."),
         ({"patience": 0}, "patience=0 does not work: give 1 or more epochs, or None for never."),
         ({"seed": -1}, "seed=-1 does not work: give 0 or a positive whole number, or None."),
-        ({"schedule": "step"}, "schedule='step' does not work: give one of 'cosine', 'constant'."),
+        ({"schedule": "step"}, "schedule='step' does not work: give one of 'cosine', 'constant', 'triangle'."),
+        ({"optimizer": "lion"}, "optimizer='lion' does not work: give one of 'adam', 'sgd'."),
+        ({"momentum": 1.0}, "momentum=1.0 does not work: give a number from 0 to below 1."),
+        ({"keep": "all"}, "keep='all' does not work: give one of 'best', 'last'."),
         ({"precision": "16"}, "precision='16' does not work: give one of 'auto', '32-true', 'bf16-mixed'."),
         ({"accelerator": "gpu"}, "accelerator='gpu' does not work: give one of 'auto', 'cpu', 'cuda', 'mps'."),
     ],
@@ -48,6 +51,17 @@ def test_learning_rate_at_rises_falls_and_nearly_vanishes():
     assert 0 < rates[-1] < 1e-6
     # A half cosine is at its middle value halfway down.
     assert rates[19 + 490] == pytest.approx(0.05, rel=0.01)
+
+
+def test_learning_rate_at_rises_and_falls_in_a_triangle():
+    plan = TrainingPlan(learning_rate=0.5, schedule="triangle")
+    rates = [learning_rate_at(step, 1000, plan) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1, rel=0.01)
+    assert rates[230] == pytest.approx(0.5, rel=0.01)
+    assert rates[999] == pytest.approx(0.01, rel=0.05)
+    assert rates[115] == pytest.approx((rates[0] + rates[230]) / 2, rel=0.01)
+    assert rates[615] == pytest.approx((rates[230] + rates[999]) / 2, rel=0.01)
+    assert learning_rate_at(0, 1, plan) > 0
 
 
 def test_learning_rate_at_a_single_step_is_the_full_rate():

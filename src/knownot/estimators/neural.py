@@ -23,7 +23,7 @@ from knownot.estimators.persistence import Saved
 from knownot.modules import EvidenceModule, Module, ReconstructingModule
 from knownot.networks.sizes import SMALL_IMAGE
 from knownot.rules.combined import ROWS
-from knownot.training import History, TrainingPlan, TrainingSettings, choose_accelerator, train
+from knownot.training import ADAM, History, Recipe, TrainingPlan, TrainingSettings, choose_accelerator, train
 
 _TARGET_STEPS = 3_000
 _N_START_SAMPLES = 10_000
@@ -52,7 +52,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     max_epochs: int | None
     batch_size: int | None
-    learning_rate: float
+    learning_rate: float | None
     validation_fraction: float
     training: TrainingSettings | None
     accelerator: Any
@@ -76,6 +76,10 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
     def _make_module(self) -> Module:
         """Build the module for ``input_shape_`` and whatever else is fitted by then."""
 
+    def _recipe(self) -> Recipe:
+        """How its network is trained where users leave it open."""
+        return ADAM
+
     def _check_evidence(self) -> None:
         """Refuse a module that cannot supply what is needed of it, after it is built and before it is trained."""
 
@@ -90,9 +94,11 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
                 "training was begun with."
             )
         choose_accelerator(self.accelerator)
+        recipe, rate = self._recipe(), self.learning_rate
         plan = settings.plan(
+            recipe,
             max_epochs=self.epochs_for(n_samples),
-            learning_rate=self.learning_rate,
+            learning_rate=recipe.learning_rate(self._batch_size(n_samples)) if rate is None else rate,
             seed=seed,
             accelerator=self.accelerator,
         )

@@ -21,30 +21,42 @@ from knownot.training import TrainingSettings
 
 
 class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
-    """Open-set classifier on a plain softmax network: the baseline to compare with.
+    """Open-set classifier on a softmax network: for photographs, and the baseline to compare with elsewhere.
 
     A network learns by cross-entropy to tell the known classes apart. A sample that excites none
-    of its logits is answered with -1 (or "unknown"). It is a baseline for images. On tables its scores say little of
+    of its logits is answered with -1 (or "unknown"). On tables its scores say little of
     what is unknown, and a warning says so: far from all classes a network of few columns is as sure as near them.
     :class:`EmbeddingClassifier` is made for tables.
 
     Parameters
     ----------
+    network : {"auto", "plain", "fast", "resnet18", "resnet34", "resnet50"}
+        "plain": convolutions by ``blocks``, or linear layers on tables. "fast":
+        :class:`~knownot.networks.FastConvNet`, which learns photographs within minutes on a CPU. "resnet…":
+        :class:`~knownot.networks.ResNet`. "auto": "fast" for images in colour of at least 16 pixels, if neither
+        ``blocks`` nor ``hidden`` is given, else "plain".
+    width : float
+        Factor of the channels of "fast" and "resnet…".
+    views : {"auto", "photos", "digits", "none"}
+        What training does to images: "photos" mirrors and shifts them; "digits" turns, scales, shears and shifts
+        them a little. "auto": "photos" for "fast" and "resnet…", on grey images "digits"; "none" for "plain".
     blocks : sequence of (int, int), optional
-        Convolution blocks (layers, channels) for images. Default: ((2, 20), (2, 50));
+        Convolution blocks (layers, channels) of "plain". Default: ((2, 20), (2, 50));
         ((1, 32), (1, 64)) for images of less than 16 pixels.
     hidden : sequence of int, optional
-        Linear layers before the last one; the width of the last of them is that of the embedding.
+        Linear layers of "plain" before the last one; the width of the last of them is that of the embedding.
         Default: (500, 100) for images, (256,) for images of less than 16 pixels, (256, 128) for
         tables.
     label_smoothing : float
         Share of the target that is spread evenly over all classes, in [0, 1). It narrows the range
-        of the logits.
+        of the logits, and takes from them much of what they say of unknown samples.
     class_weight : None, "balanced" or mapping of label to float
         Factor of the loss of each class's samples. "balanced": inversely proportional to their number, as in
         scikit-learn; a label that a mapping does not name has 1.
     rule : {"max-logit", "energy", "max-softmax", "nc-d", "nc-u", "neighbours", "weibull"} or Rule
         How logits, or embeddings, become class and knownness.
+    learning_rate : float, optional
+        Default: 0.001; for "fast" and "resnet…", which are trained by SGD, 0.0015 times the batch size.
     accept … verbose
         As in :class:`GMVAEClassifier`.
 
@@ -55,7 +67,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         Weights that a fit with ``class_weight`` used.
     input_shape_ : tuple of int
         (F,) or (channels, height, width).
-    module_ : SoftmaxNet
+    module_ : SoftmaxNet or PhotoNet
         ``transform`` gives its penultimate features.
     rule_, offset_, threshold_, history_, n_features_in_, feature_names_in_
         As in :class:`GMVAEClassifier`.
@@ -76,11 +88,14 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     """
 
     class_weight_: NDArray[np.float64]
-    module_: SoftmaxNet
+    module_: SoftmaxNet | PhotoNet
 
     def __init__(
         self,
         *,
+        network: str = "auto",
+        width: float = 1.0,
+        views: str = "auto",
         blocks: Blocks | None = None,
         hidden: Sequence[int] | None = None,
         label_smoothing: float = 0.0,
@@ -89,13 +104,16 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         accept: float | None = 0.95,
         max_epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         validation_fraction: float = 0.2,
         training: TrainingSettings | None = None,
         accelerator: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
+        self.network = network
+        self.width = width
+        self.views = views
         self.blocks = blocks
         self.hidden = hidden
         self.label_smoothing = label_smoothing
@@ -136,8 +154,35 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
             self.class_weight_ = compute_class_weight(weight, classes=codes, y=training[1])
         super()._learn(training, selection, seed)
 
-    def _make_module(self) -> SoftmaxNet:
+    @property
+    def _is_photo_net(self) -> bool:
+        return self._network_name() != "plain"
+
+    def _network_name(self) -> str:
+        plain = self.blocks is not None or self.hidden is not None
+        return choose_network(self.network, self.input_shape_, plain=plain)
+
+    def _recipe(self) -> Recipe:
+        return FAST_SGD if self._is_photo_net else ADAM
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self._is_photo_net and self.batch_size is None:
+            return photo_batch_size(n_samples)
+        return super()._batch_size(n_samples)
+
+    def epochs_for(self, n_samples: int) -> int:
+        """Epochs that a training on so many samples takes at most: ``max_epochs``, or what stands for None."""
+        if self._is_photo_net and self.max_epochs is None:
+            return photo_epochs(n_samples)
+        return super().epochs_for(n_samples)
+
+    def _make_module(self) -> SoftmaxNet | PhotoNet:
         weight = getattr(self, "class_weight_", None)
+        weights = None if weight is None else weight.tolist()
+        if self._is_photo_net:
+            views, mirrored = choose_views(self.views, self.input_shape_)
+            network = make_network(self._network_name(), self.input_shape_, self.width)
+            return PhotoNet(network, len(self.classes_), views, mirrored, self.label_smoothing, weights)
         blocks, hidden = default_sizes(self.input_shape_)
         return SoftmaxNet(
             self.input_shape_,
@@ -145,5 +190,5 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
             blocks=blocks if self.blocks is None else self.blocks,
             hidden=hidden if self.hidden is None else self.hidden,
             label_smoothing=self.label_smoothing,
-            class_weight=None if weight is None else weight.tolist(),
+            class_weight=weights,
         )

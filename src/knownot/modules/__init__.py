@@ -13,7 +13,7 @@ from knownot.modules.base import (
 from knownot.modules.crosr import CROSR
 from knownot.modules.mixture import GaussianMixture
 from knownot.modules.open_gmvae import OpenGMVAE
-from knownot.modules.softmax import SoftmaxNet
+from knownot.modules.softmax import PhotoNet, SoftmaxNet
 
 __all__ = [
     "CROSR",
@@ -26,6 +26,7 @@ __all__ = [
     "MixtureModule",
     "Module",
     "OpenGMVAE",
+    "PhotoNet",
     "ReconstructingModule",
     "SoftmaxNet",
 ]

@@ -26,6 +26,8 @@ _ARCHIVE = b"PK\x03\x04"
 # These change where and how often, not what is computed ("precision" and the number of processes
 # are compared as they came out).
 _NOT_COMPARED = {"accelerator", "checkpoint_every", "devices", "max_time", "num_nodes", "precision", "seed"}
+# What trainings did before there were settings for it: checkpoints of older versions do not name them.
+_BEFORE = {"optimizer": "adam", "momentum": 0.9, "keep": "best"}
 
 Weights = dict[str, Tensor]
 
@@ -168,6 +170,8 @@ def refuse_mismatch(found: dict[str, Any], wanted: dict[str, Any], directory: st
         theirs, ours = found.get(kind), wanted[kind]
         if theirs is None:
             continue
+        if kind == "settings":
+            theirs = {**_BEFORE, **theirs}
         for name in [*ours, *(name for name in theirs if name not in ours)]:
             if name in ("training_data", "validation_data"):
                 if "module" in found and theirs.get(name) != ours.get(name):

@@ -21,11 +21,22 @@ def learning_rate_at(step: int, total_steps: int, plan: TrainingPlan) -> float:
     """
     if plan.schedule == "constant":
         return plan.learning_rate
+    if plan.schedule == "triangle":
+        return plan.learning_rate * _triangle((step + 0.5) / total_steps)
     rise = max(1, round(0.02 * total_steps))
     if step < rise:
         return plan.learning_rate * (step + 1) / rise
     fallen = (step - rise + 1) / (total_steps - rise + 1)
     return plan.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fallen))
+
+
+def _triangle(done: float) -> float:
+    """Share of the largest learning rate where a share of the steps is done.
+
+    Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
+    """
+    peak, first, last = 0.23, 0.2, 0.02
+    return first + (1.0 - first) * done / peak if done < peak else last + (1.0 - last) * (1.0 - done) / (1.0 - peak)
 
 
 def divergence_weight_at(step: int, steps_per_epoch: int, plan: TrainingPlan) -> float:

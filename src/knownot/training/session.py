@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from knownot.data import Batch
 from knownot.training.checkpoint import (
@@ -273,7 +273,7 @@ class Session:
         self.last = snapshot(self.module)
         history.records.append(record)
         validation = record["validation"]
-        if self.validation_feed is None:
+        if self.validation_feed is None or plan.keep == "last":
             self.best, history.best_epoch = self.last, epoch
         elif validation is not None and (reached := selection_loss(validation)) < self.best_loss:
             self.best, history.best_epoch, self.best_loss = self.last, epoch, reached
@@ -320,10 +320,19 @@ class Session:
 
 
 def make_optimizer(parameters: list[nn.Parameter], plan: TrainingPlan) -> Optimizer:
-    """Adam, or AdamW with weight decay.
+    """Adam, AdamW where there is weight decay, or SGD with Nesterov's momentum.
 
     The fused step is a third of the time of the others on a CPU, and one kernel on a GPU.
     """
+    if plan.optimizer == "sgd":
+        return SGD(
+            parameters,
+            plan.learning_rate,
+            momentum=plan.momentum,
+            weight_decay=plan.weight_decay,
+            nesterov=plan.momentum > 0,
+            fused=True,
+        )
     if plan.weight_decay > 0:
         return AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     return Adam(parameters, plan.learning_rate, fused=True)
