@@ -6,12 +6,14 @@ are too. Random numbers come from torch's default generator of that device, so a
 
 from knownot.views.attribution import aggregate, gradcam, layercam
 from knownot.views.mixing import CutMix, GradMix, Mixed, Mixup
+from knownot.views.simclr import SimCLRViews
 
 __all__ = [
     "CutMix",
     "GradMix",
     "Mixed",
     "Mixup",
+    "SimCLRViews",
     "aggregate",
     "gradcam",
     "layercam",

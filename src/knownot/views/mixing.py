@@ -16,6 +16,7 @@ from torch import Tensor
 
 from knownot.views.attribution import scaled_up
 from knownot.views.checks import check_images, check_maps, check_positive, check_range
+from knownot.views.formats import in_format_of, memory_format, pixels
 
 
 class Mixed(NamedTuple):
@@ -69,7 +70,7 @@ class Mixup:
         check_images(x)
         partner = partners(x)
         share = _folded_beta(self.alpha, x)
-        return Mixed(torch.lerp(x, x[partner], share).clamp_(0, 1), partner, share)
+        return Mixed(in_format_of(x, torch.lerp(x, x[partner], share).clamp_(0, 1)), partner, share)
 
 
 @dataclass(frozen=True)
@@ -226,25 +227,13 @@ class _Window:
 
     def of(self, x: Tensor) -> Tensor:
         """The pixels inside, (N, C, h * w)."""
-        return _pixels(x).gather(2, self.inside)
+        return pixels(x).gather(2, self.inside)
 
     def pasted(self, x: Tensor, patch: Tensor) -> Tensor:
         """A copy of x, in its memory format, with a patch (N, C, h * w) inside."""
-        out = x.clone(memory_format=_memory_format(x))
-        _pixels(out).scatter_(2, self.inside, patch)
+        out = x.clone(memory_format=memory_format(x))
+        pixels(out).scatter_(2, self.inside, patch)
         return out
-
-
-def _memory_format(x: Tensor) -> torch.memory_format:
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
-
-
-def _pixels(x: Tensor) -> Tensor:
-    """(N, C, H * W), a view in both memory formats."""
-    if _memory_format(x) is torch.channels_last:
-        return x.permute(0, 2, 3, 1).flatten(1, 2).mT
-    return x.flatten(2)
 
 
 def _sides(x: Tensor, ratio: float) -> tuple[int, int]:
