@@ -5,15 +5,21 @@ are too. Random numbers come from torch's default generator of that device, so a
 """
 
 from knownot.views.attribution import aggregate, gradcam, layercam
+from knownot.views.gentle import GentleViews
 from knownot.views.mixing import CutMix, GradMix, Mixed, Mixup
+from knownot.views.shifts import FlipsAndShifts
 from knownot.views.simclr import SimCLRViews
+from knownot.views.tabular import TabularViews
 
 __all__ = [
     "CutMix",
+    "FlipsAndShifts",
+    "GentleViews",
     "GradMix",
     "Mixed",
     "Mixup",
     "SimCLRViews",
+    "TabularViews",
     "aggregate",
     "gradcam",
     "layercam",

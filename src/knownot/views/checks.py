@@ -40,6 +40,12 @@ def check_positive(value: float, name: str) -> None:
         raise ValueError(f"{name}={value!r}; give a number above 0.")
 
 
+def check_whole(value: int, name: str) -> None:
+    """Refuse what is no whole number of 0 or more."""
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name}={value!r}; give a whole number of 0 or more.")
+
+
 def check_share(value: float, name: str) -> None:
     """Refuse what is no number in [0, 1]."""
     check_bounds(value, name, 0, 1)
