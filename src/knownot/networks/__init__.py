@@ -2,5 +2,6 @@
 
 from knownot.networks.conv import ConvDecoder, ConvEncoder
 from knownot.networks.mlp import mlp
+from knownot.networks.resnet import ResNet
 
-__all__ = ["ConvDecoder", "ConvEncoder", "mlp"]
+__all__ = ["ConvDecoder", "ConvEncoder", "ResNet", "mlp"]
