@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from knownot.networks import FastConvNet, ResNet
 from knownot.networks.sizes import SMALL_IMAGE

@@ -12,12 +12,19 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from knownot.estimators.judging import Part
 from knownot.estimators.neural import NeuralEstimator
+from knownot.estimators.photographs import (
+    choose_network,
+    choose_views,
+    make_network,
+    photo_batch_size,
+    photo_epochs,
+)
 from knownot.estimators.rejection import RejectingClassifier
-from knownot.modules.softmax import SoftmaxNet
+from knownot.modules.softmax import PhotoNet, SoftmaxNet
 from knownot.networks.conv import Blocks
 from knownot.networks.sizes import default_sizes
 from knownot.rules import Rule
-from knownot.training import TrainingSettings
+from knownot.training import ADAM, FAST_SGD, Recipe, TrainingSettings
 
 
 class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
