@@ -70,7 +70,10 @@ def make_network(name: str, input_shape: Sequence[int], width: float = 1.0) -> F
     channels, height, columns = input_shape
     shape = (channels, height, columns)
     if name == "fast":
-        return FastConvNet(shape, [max(8, round(width * w)) for w in _FAST_WIDTHS])
+        widths = [max(8, round(width * w)) for w in _FAST_WIDTHS]
+        # Small images halve only a few times.
+        n_stages = max(1, (min(height, columns) - 1).bit_length() - 1)
+        return FastConvNet(shape, widths[:n_stages])
     return ResNet(shape, depth=int(name.removeprefix("resnet")), width=max(4, round(width * _RESNET_WIDTH)))
 
 

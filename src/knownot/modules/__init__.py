@@ -10,6 +10,7 @@ from knownot.modules.base import (
     Module,
     ReconstructingModule,
 )
+from knownot.modules.contrastive import Contrastive, MomentumContrast
 from knownot.modules.crosr import CROSR
 from knownot.modules.mixture import GaussianMixture
 from knownot.modules.open_gmvae import OpenGMVAE
@@ -18,6 +19,7 @@ from knownot.modules.softmax import PhotoNet, SoftmaxNet
 __all__ = [
     "CROSR",
     "Batch",
+    "Contrastive",
     "DensityModule",
     "EvidenceModule",
     "GaussianMixture",
@@ -25,6 +27,7 @@ __all__ = [
     "Loss",
     "MixtureModule",
     "Module",
+    "MomentumContrast",
     "OpenGMVAE",
     "PhotoNet",
     "ReconstructingModule",

@@ -2,7 +2,7 @@
 
 from knownot.networks.conv import ConvDecoder, ConvEncoder
 from knownot.networks.fast import FastConvNet
-from knownot.networks.mlp import mlp
+from knownot.networks.mlp import RowNet, mlp
 from knownot.networks.resnet import ResNet
 
-__all__ = ["ConvDecoder", "ConvEncoder", "FastConvNet", "ResNet", "mlp"]
+__all__ = ["ConvDecoder", "ConvEncoder", "FastConvNet", "ResNet", "RowNet", "mlp"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import torch
@@ -126,7 +126,7 @@ class FastConvNet(nn.Module):
     Attributes
     ----------
     n_features : int
-        Width of what :meth:`forward` gives.
+        Width of the features.
 
     Raises
     ------
@@ -159,21 +159,41 @@ class FastConvNet(nn.Module):
                 f"their shorter side has {min(rows, columns)} places, of which {least} are needed. Give larger images, "
                 "fewer widths or a smaller stride."
             )
-        inner = [self.whitening.out_channels, *widths]
-        self.stages = nn.ModuleList(_Stage(a, b) for a, b in pairwise(inner))
-        self.n_features = inner[-1]
+        channels_of = [self.whitening.out_channels, *widths]
+        self.inner = nn.ModuleList(_Stage(a, b) for a, b in pairwise(channels_of))
+        self.n_features = channels_of[-1]
 
     def start_from(self, x: Tensor, seed: int = 0) -> None:
         """Find the first layer in training images, (N, C, H, W) in [0, 1]."""
         self.whitening.start_from(x, seed)
 
-    def activations(self, x: Tensor) -> Tensor:
-        """What the last stage gives, (N, n_features, h, w)."""
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages from the first on, "layer1" and so on."""
+        return tuple(f"layer{number}" for number in range(1, len(self.inner) + 1))
+
+    def stages(self, x: Tensor, keep: Collection[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features, and activations at the end of some stages, from one pass.
+
+        Parameters
+        ----------
+        x : Tensor, shape (N, C, H, W)
+        keep : collection of str
+            Some of :attr:`stage_names`.
+
+        Returns
+        -------
+        features : Tensor, shape (N, n_features), float32
+        kept : dict of str to Tensor, (N, channels, height, width) each
+            In the order of the stages, part of the graph of ``features``.
+        """
+        kept = {}
         x = F.relu(self.whitening(x))
-        for stage in self.stages:
+        for name, stage in zip(self.stage_names, self.inner, strict=True):
             x = stage(x)
-        return x
+            if name in keep:
+                kept[name] = x
+        return x.amax((2, 3)).float(), kept
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features, (N, n_features), float32."""
-        return self.activations(x).amax((2, 3)).float()
+        return self.stages(x)[0]

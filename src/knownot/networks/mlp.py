@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 def mlp(in_features: int, hidden: Sequence[int], out_features: int) -> nn.Sequential:
@@ -37,3 +38,33 @@ def mlp(in_features: int, hidden: Sequence[int], out_features: int) -> nn.Sequen
         width = size
     layers.append(nn.Linear(width, out_features))
     return nn.Sequential(*layers)
+
+
+class RowNet(nn.Module):
+    """Features of rows: linear layers, each with ReLU.
+
+    Parameters
+    ----------
+    in_features : int
+    widths : sequence of int
+        Widths of the layers, at least one.
+
+    Attributes
+    ----------
+    n_features : int
+        Width of the features, that of the last layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> RowNet(4, (16, 8))(torch.zeros(2, 4)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, in_features: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = mlp(in_features, widths[:-1], widths[-1])
+        self.n_features = widths[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layers(x))
