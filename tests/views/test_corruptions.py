@@ -158,7 +158,7 @@ def test_pixelate_is_that_of_pillow(severity, size):
     for one, image in zip(found, x, strict=True):
         small = pillow_of(image).resize((int(size[1] * ratio), int(size[0] * ratio)), Image.Resampling.BOX)
         expected = np.asarray(small.resize((size[1], size[0]), Image.Resampling.BOX))
-        assert np.abs(one.permute(1, 2, 0).numpy() * 255 - expected).max() <= 1
+        assert np.abs(one.permute(1, 2, 0).numpy() * 255 - expected).max() < 1.01  # rounded twice
 
 
 @pytest.mark.parametrize("channels", [1, 3])
