@@ -121,8 +121,8 @@ def box_resized(x: Tensor, size: tuple[int, int]) -> Tensor:
 def _box_weights(source: int, target: int) -> Tensor:
     """(target, source), each row a mean."""
     scale = source / target
-    reach = max(scale, 1.0)
     centres = (np.arange(target) + 0.5) * scale
-    distance = (np.arange(source) + 0.5 - centres[:, None]) / reach
+    # Where a centre lies on a border to the last bit, Pillow may decide otherwise; no size of 2^k pixels has such.
+    distance = (np.arange(source) + 0.5 - centres[:, None]) / max(scale, 1.0)
     inside = ((distance > -0.5) & (distance <= 0.5)).astype(float)
     return torch.tensor(inside / inside.sum(1, keepdims=True))
