@@ -4,7 +4,8 @@
 
 A batch of 256 colour images of 32 x 32 pixels gets its views from ``SimCLRViews`` and from kornia's
 RandomResizedCrop, RandomHorizontalFlip, ColorJitter and RandomGrayscale, with the same settings. Then Mixup, CutMix
-and GradMix mix the batch. kornia is no dependency: ``pip install --no-deps kornia kornia_rs``.
+and GradMix mix the batch. Times are those of the processor, which other work on the machine changes less. kornia is
+no dependency: ``pip install --no-deps kornia kornia_rs``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from knownot.views import CutMix, FlipsAndShifts, GentleViews, GradMix, Mixup, S
 
 def kornia_views() -> Callable[[Tensor], Tensor]:
     """The same views, by kornia."""
-    import kornia.augmentation as K  # noqa: N812
+    import kornia.augmentation as K
 
     return nn.Sequential(
         K.RandomResizedCrop((32, 32), scale=(0.2, 1.0), ratio=(3 / 4, 4 / 3)),
@@ -35,14 +36,14 @@ def kornia_views() -> Callable[[Tensor], Tensor]:
 
 
 def in_turns(racers: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each; who is first changes from round to round."""
+    """Milliseconds of processor time of each; who is first changes from round to round."""
     times: dict[str, list[float]] = {name: [] for name in racers}
     for number in range(rounds + 2):
         for name in list(racers)[:: 1 if number % 2 else -1]:
-            start = time.perf_counter()
+            start = time.process_time()
             racers[name]()
             if number > 1:  # the first rounds warm up
-                times[name].append(1000 * (time.perf_counter() - start))
+                times[name].append(1000 * (time.process_time() - start))
     return times
 
 
