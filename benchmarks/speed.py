@@ -25,6 +25,7 @@ RACES = {
     "weibull": ["weibull.py"],
     "photos": ["photos.py"],
     "damage": ["damage.py"],
+    "views": ["views.py"],
 }
 
 

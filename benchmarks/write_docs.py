@@ -138,6 +138,24 @@ def beside(found: dict[str, Any]) -> str:
     return lines
 
 
+def views(found: dict[str, Any]) -> str:
+    result, lines = found["result"], ""
+    batch = "{} images of {} x {} x {}".format(*(result["images"][i] for i in (0, 2, 3, 1)))
+
+    def ratio(value: dict[str, float]) -> str:
+        return f"{value['times_the_reference']:.1f} (quartiles {value['quartile_1']:.1f} … {value['quartile_3']:.1f})"
+
+    own, theirs = result["views"]["SimCLRViews"], result["views"]["kornia"]
+    text = f"{own['milliseconds']:.1f} ms; kornia {result['kornia']} takes {ratio(theirs)} times as long"
+    lines += row(f"`SimCLRViews` of {batch}, {result['threads']} thread", text, found)
+    for name in ("GentleViews", "FlipsAndShifts"):
+        lines += row(f"`{name}` of the same", f"{result['views'][name]['milliseconds']:.1f} ms", found)
+    for name, value in result["mixing"].items():
+        text = f"{value['milliseconds']:.1f} ms" + (f", {ratio(value)} times CutMix" if name == "GradMix" else "")
+        lines += row(f"`{name}` of the same", text, found)
+    return lines
+
+
 RACES = {
     "training_step": training_step,
     "scoring": scoring,
@@ -147,6 +165,7 @@ RACES = {
     "weibull": weibull,
     "photos": photos,
     "damage": damage,
+    "views": views,
 }
 
 

@@ -252,7 +252,7 @@ def _most_activated(maps: Tensor, x: Tensor) -> Tensor:
     large = scaled_up(maps, (x.shape[2], x.shape[3])).flatten(1)
     flat = maps.float().flatten(1)
     # Of what is not finite no place is the largest.
-    tells = (flat.amax(1) > flat.amin(1)) & large.isfinite().all(1)
+    tells = (flat.amax(1) > flat.amin(1)) & flat.isfinite().all(1)
     return torch.where(tells, large.argmax(1), _random_places(x))
 
 
