@@ -41,6 +41,7 @@ RULES = {
     "nc-u": "knownot.rules.centroids:NearestCentroidUncertainty",
     "neighbours": "knownot.rules.neighbours:Neighbours",
     "cosine": "knownot.rules.neighbours:CosineNeighbours",
+    "class-similarity": "knownot.rules.class_similarity:ClassSimilarity",
     "whitened": "knownot.rules.neighbours:WhitenedNeighbours",
     "whitened-cosine": "knownot.rules.neighbours:WhitenedCosineNeighbours",
     "local": "knownot.rules.local:LocalNeighbours",

@@ -181,7 +181,7 @@ def test_unit_vectors_have_length_one_and_finite_gradients():
     assert z.dtype == torch.float32
     torch.testing.assert_close(z.norm(dim=1)[:4], torch.ones(4))
     z.sum().backward()
-    assert features.grad.isfinite().all()
+    assert features.grad.abs().max() < 2e6
     assert unit_vectors(torch.ones(1, 2, dtype=torch.float64)).dtype == torch.float64
 
 

@@ -2,6 +2,7 @@
 
 from knownot.rules.base import Rule, Verdict
 from knownot.rules.centroids import NearestCentroid, NearestCentroidUncertainty
+from knownot.rules.class_similarity import ClassSimilarity
 from knownot.rules.class_threshold import ClassConformalThreshold
 from knownot.rules.classifiers import Forest, Linear
 from knownot.rules.combined import CombinedEvidence
@@ -22,6 +23,7 @@ __all__ = [
     "ClassConformalThreshold",
     "ClassGaussian",
     "ClassMixture",
+    "ClassSimilarity",
     "CombinedEvidence",
     "ConformalThreshold",
     "CosineNeighbours",

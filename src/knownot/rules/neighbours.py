@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
+from knownot.rules.references import sample_references
 from knownot.rules.search import Index
 from knownot.rules.whitening import Whitening
 
@@ -77,16 +78,7 @@ class Neighbours(Rule):
     def _sample_references(self, y: Tensor) -> Tensor:
         """Indices of the embeddings to keep."""
         assert self.max_references is not None
-        generator = torch.Generator().manual_seed(self.random_state)
-        shuffled = torch.randperm(len(y), generator=generator).to(y.device)
-        counts = torch.bincount(y)
-        floor = max(1, self.max_references // (10 * len(counts)))
-        of_class = shuffled[y[shuffled].argsort(stable=True)].split(counts.tolist())
-        kept = []
-        for members in of_class:
-            share = max(round(self.max_references * len(members) / len(y)), min(floor, len(members)))
-            kept.append(members[:share])
-        return torch.cat(kept)
+        return sample_references(y, self.max_references, self.random_state)
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
         return self.judge(*self.nearest(z))
