@@ -154,7 +154,5 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
         if self.method == "simclr":
             return Contrastive(*parts, self.temperature, 0.0, 1.0, mixing, **attribution)
         if self.method == "moco":
-            return MomentumContrast(
-                *parts, self.temperature, mixing, self.queue_size, self.momentum, **attribution
-            )
+            return MomentumContrast(*parts, self.temperature, mixing, self.queue_size, self.momentum, **attribution)
         raise ValueError(f"method={self.method!r} is not known: use 'simclr' or 'moco'.")

@@ -219,9 +219,7 @@ def _block(
     places = filled_up.view(len(classes), n_planes, n_groups).transpose(0, 1).flatten()
     rows = F.pad(references[places], (0, 0, 0, -len(places) % _WHOLE))
     taken = sizes.clamp_max(k)[:, None]
-    return _Block(
-        torch.tensor(classes, device=device), rows, n_planes, n_groups, is_filling.nonzero().flatten(), taken
-    )
+    return _Block(torch.tensor(classes, device=device), rows, n_planes, n_groups, is_filling.nonzero().flatten(), taken)
 
 
 def _directions(z: Tensor) -> Tensor:
