@@ -145,7 +145,9 @@ def test_softmax_refuses_what_cannot_be_learned(blobs):
 
 def test_softmax_sizes_follow_the_samples_or_what_was_given():
     for shape, given, widths in [
-        ((1, 28, 28), {}, [20, 20, 50, 50, 500, 100, 3]),
+        ((1, 28, 28), {"network": "plain"}, [20, 20, 50, 50, 500, 100, 3]),
+        ((1, 28, 28), {}, [64, 64, 256, 256, 256, 256, 3]),
+        ((3, 64, 64), {"width": 0.5}, [32, 32, 128, 128, 128, 128, 3]),
         ((3, 12, 12), {}, [32, 64, 256, 3]),
         ((7,), {}, [256, 128, 3]),
         ((1, 28, 28), {"blocks": ((1, 4),), "hidden": (9,)}, [4, 9, 3]),

@@ -141,7 +141,9 @@ def test_inference_gradients_copies_and_states():
     assert torch.equal(make_rule("class-similarity").restore(rule.state()).evaluate(z).logits, expected)
     assert not hasattr(clone(rule), "references_")
     # A second fit does not look at the first.
-    assert torch.equal(rule.fit(z, y.flip(0)).evaluate(z).logits, ClassSimilarity().fit(z, y.flip(0)).evaluate(z).logits)
+    assert torch.equal(
+        rule.fit(z, y.flip(0)).evaluate(z).logits, ClassSimilarity().fit(z, y.flip(0)).evaluate(z).logits
+    )
 
 
 def test_max_references_keep_the_shares_of_the_classes():

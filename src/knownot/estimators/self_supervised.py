@@ -32,7 +32,7 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
         Hidden layers of the projection, which is not part of the features.
     queue_size : int
         Earlier samples that "moco" contrasts with.
-    momentum : float
+    key_momentum : float
         By which the second encoder of "moco" follows the first, from 0 to 1.
     max_epochs, batch_size, learning_rate, validation_fraction, training, accelerator, random_state, verbose
         As in :class:`ContrastiveClassifier`. Half of the share that is held out is not used: nothing is calibrated.
@@ -78,7 +78,7 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
         projection_hidden: Sequence[int] = (),
         temperature: float = 0.1,
         queue_size: int = 8192,
-        momentum: float = 0.999,
+        key_momentum: float = 0.999,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -98,7 +98,7 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
         self.projection_hidden = projection_hidden
         self.temperature = temperature
         self.queue_size = queue_size
-        self.momentum = momentum
+        self.key_momentum = key_momentum
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -154,5 +154,5 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
         if self.method == "simclr":
             return Contrastive(*parts, self.temperature, 0.0, 1.0, mixing, **attribution)
         if self.method == "moco":
-            return MomentumContrast(*parts, self.temperature, mixing, self.queue_size, self.momentum, **attribution)
+            return MomentumContrast(*parts, self.temperature, mixing, self.queue_size, self.key_momentum, **attribution)
         raise ValueError(f"method={self.method!r} is not known: use 'simclr' or 'moco'.")

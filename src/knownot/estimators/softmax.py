@@ -24,6 +24,7 @@ from knownot.modules.softmax import PhotoNet, SoftmaxNet
 from knownot.networks.conv import Blocks
 from knownot.networks.sizes import default_sizes
 from knownot.rules import Rule
+from knownot.rules.base import least_counts
 from knownot.training import ADAM, FAST_SGD, Recipe, TrainingSettings
 
 
@@ -44,6 +45,8 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         ``blocks`` nor ``hidden`` is given, else "plain".
     width : float
         Factor of the channels of "fast" and "resnet…".
+    n_networks : int
+        How many networks of "fast" and "resnet…" are trained as an ensemble, whose logits are averaged.
     views : {"auto", "photos", "shifts", "digits", "simclr", "none"}
         What training does to images, but for "plain": mirror and shift them and hide a square; shift them; turn,
         scale, shear and shift them a little; what SimCLR does. "auto": "photos", on grey images "shifts".
@@ -102,6 +105,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         *,
         network: str = "auto",
         width: float = 1.0,
+        n_networks: int = 1,
         views: str = "auto",
         blocks: Blocks | None = None,
         hidden: Sequence[int] | None = None,
@@ -120,6 +124,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     ) -> None:
         self.network = network
         self.width = width
+        self.n_networks = n_networks
         self.views = views
         self.blocks = blocks
         self.hidden = hidden
@@ -188,8 +193,10 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
         weights = None if weight is None else weight.tolist()
         if self._is_photo_net:
             views, mirrored = choose_views(self.views, self.input_shape_)
-            network = make_network(self._network_name(), self.input_shape_, self.width)
-            return PhotoNet(network, len(self.classes_), views, mirrored, self.label_smoothing, weights)
+            least_counts(n_networks=self.n_networks)
+            name = self._network_name()
+            networks = [make_network(name, self.input_shape_, self.width) for _ in range(self.n_networks)]
+            return PhotoNet(networks, len(self.classes_), views, mirrored, self.label_smoothing, weights)
         blocks, hidden = default_sizes(self.input_shape_)
         return SoftmaxNet(
             self.input_shape_,

@@ -83,14 +83,14 @@ class CrossEntropyModule(Module):
         Loss
             Term "class", in nats.
         """
-        logits = at_least_float32(self._logits(self._features(self._viewed(batch.x))))
-        term = F.cross_entropy(logits, batch.y, reduction="none", label_smoothing=self.label_smoothing)
-        weighted = term if self.class_weight is None else term * self.class_weight[batch.y]
-        return Loss(weighted.mean(), {"class": term.detach()})
+        mean, term = self._cross_entropy(self._logits(self._features(batch.x)), batch.y)
+        return Loss(mean, {"class": term.detach()})
 
-    def _viewed(self, x: Tensor) -> Tensor:
-        """Samples as a training step sees them."""
-        return x
+    def _cross_entropy(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted mean over samples, and the unweighted loss of each."""
+        term = F.cross_entropy(at_least_float32(logits), y, reduction="none", label_smoothing=self.label_smoothing)
+        weighted = term if self.class_weight is None else term * self.class_weight[y]
+        return weighted.mean(), term
 
     @property
     def evidence_names(self) -> tuple[str, ...]:
@@ -205,15 +205,17 @@ class SoftmaxNet(CrossEntropyModule):
 
 
 class PhotoNet(CrossEntropyModule):
-    """A fast convolutional network for photographs, trained by cross-entropy on random views.
+    """Fast convolutional networks for photographs, trained by cross-entropy on random views.
 
-    What it says of an image is the mean over the image and its mirror image, where views are mirrored.
+    Several networks are an ensemble: each learns by itself, from views of its own; features are those of all of them,
+    logits are their mean. What is said of an image is the mean over the image and its mirror image, where these mean
+    the same.
 
     Parameters
     ----------
-    network : nn.Module
-        From images (N, C, H, W) to features (N, ``network.n_features``), such as
-        :class:`~knownot.networks.FastConvNet`. A ``start_from(x, seed)`` that it has sees some training images first.
+    networks : sequence of nn.Module
+        Each from images (N, C, H, W) to features (N, ``n_features``), such as
+        :class:`~knownot.networks.FastConvNet`. A ``start_from(x, seed)`` that one has sees some training images first.
     n_classes : int
         Number of known classes, C, at least 2.
     views : callable, optional
@@ -231,24 +233,27 @@ class PhotoNet(CrossEntropyModule):
     Attributes
     ----------
     latent_dim : int
-        Width of the penultimate features.
+        Width of the penultimate features, of all networks together.
 
     References
     ----------
-    Network and recipe: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
+    Network and recipe: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024. Ensembles: Lakshminarayanan et
+    al., "Simple and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017.
 
     Examples
     --------
     >>> from knownot.networks import FastConvNet
-    >>> module = PhotoNet(FastConvNet((3, 32, 32), widths=(8, 16, 16)), n_classes=3)
+    >>> module = PhotoNet([FastConvNet((3, 32, 32), widths=(8, 16, 16)) for _ in range(2)], n_classes=3)
     >>> batch = Batch(torch.rand(2, 3, 32, 32), torch.tensor([0, 2]))
     >>> module.loss(batch).terms["class"].shape
     torch.Size([2])
+    >>> module.embed(batch.x).shape
+    torch.Size([2, 32])
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        networks: Sequence[nn.Module],
         n_classes: int,
         views: Callable[[Tensor], Tensor] | None = None,
         mirrored: bool = True,
@@ -257,24 +262,51 @@ class PhotoNet(CrossEntropyModule):
         logit_scale: float = 1 / 9,
     ) -> None:
         super().__init__(n_classes, label_smoothing, class_weight)
-        self.network, self.views, self.mirrored, self.logit_scale = network, views, mirrored, logit_scale
-        self.latent_dim = int(network.n_features)  # type: ignore[arg-type]
-        self.classifier = nn.Linear(self.latent_dim, n_classes, bias=False)
+        self.networks = nn.ModuleList(networks)
+        self.views, self.mirrored, self.logit_scale = views, mirrored, logit_scale
+        self.widths = [int(network.n_features) for network in networks]  # type: ignore[arg-type]
+        self.latent_dim = sum(self.widths)
+        self.classifiers = nn.ModuleList(nn.Linear(width, n_classes, bias=False) for width in self.widths)
 
     def start_from(self, x: Tensor, seed: int) -> None:
-        """Let the network see some training images, (N, C, H, W) in [0, 1], before it is trained."""
-        start = getattr(self.network, "start_from", None)
-        if start is not None:
-            start(x, seed)
+        """Let the networks see some training images, (N, C, H, W) in [0, 1], before they are trained."""
+        for network in self.networks:
+            start = getattr(network, "start_from", None)
+            if start is not None:
+                start(x, seed)
+
+    def loss(self, batch: Batch) -> Loss:
+        """Cross-entropy with smoothed labels, the sum over the networks; in training on a view for each of them.
+
+        Parameters
+        ----------
+        batch : Batch
+
+        Returns
+        -------
+        Loss
+            Term "class", in nats, the mean over the networks.
+        """
+        total, terms = batch.x.new_zeros(()), []
+        for number, network in enumerate(self.networks):
+            x = self.views(batch.x) if self.training and self.views is not None else batch.x
+            mean, term = self._cross_entropy(self._of_network(network(x), number), batch.y)
+            total = total + mean
+            terms.append(term.detach())
+        return Loss(total, {"class": torch.stack(terms).mean(0)})
+
+    def _of_network(self, features: Tensor, number: int) -> Tensor:
+        """Logits by one network."""
+        return cast(Tensor, self.classifiers[number](features)) * self.logit_scale
 
     def _features(self, x: Tensor) -> Tensor:
-        features = self.network(x)
-        if self.training or not self.mirrored:
-            return cast(Tensor, features)
-        return cast(Tensor, (features + self.network(x.flip(3))) / 2)
+        found = torch.cat([network(x) for network in self.networks], 1)
+        if not self.mirrored:
+            return found
+        x = x.flip(3)
+        return (found + torch.cat([network(x) for network in self.networks], 1)) / 2
 
     def _logits(self, features: Tensor) -> Tensor:
-        return self.classifier(features) * self.logit_scale
-
-    def _viewed(self, x: Tensor) -> Tensor:
-        return self.views(x) if self.training and self.views is not None else x
+        parts = features.split(self.widths, 1)
+        logits = [self._of_network(part, number) for number, part in enumerate(parts)]
+        return torch.stack(logits).mean(0)
