@@ -99,6 +99,22 @@ def weibull(found: dict[str, Any]) -> str:
     )
 
 
+def class_similarity(found: dict[str, Any]) -> str:
+    result, lines = found["result"], ""
+    for n_classes, value in result["classes"].items():
+        memory = [value[side]["memory_mib"] for side in ("class-similarity", "scikit-learn")]
+        text = (
+            f"{value['ratio']:.1f} times as fast ({min(value['ratios']):.1f} … {max(value['ratios']):.1f}); memory above "
+            f"data and fit {memory[0]:.0f} MiB, of scikit-learn {memory[1]:.0f} MiB"
+        )
+        title = (
+            f"`class-similarity`, {result['queries']:,} rows against {result['embeddings']:,} embeddings of "
+            f"{n_classes} classes, beside brute-force neighbours of scikit-learn, class by class"
+        )
+        lines += row(title, text, found)
+    return lines
+
+
 def photos(found: dict[str, Any]) -> str:
     result = found["result"]
     return "".join(
@@ -144,6 +160,7 @@ RACES = {
     "startup": startup,
     "beside": beside,
     "oscr": oscr,
+    "class_similarity": class_similarity,
     "weibull": weibull,
     "photos": photos,
     "damage": damage,

@@ -68,9 +68,9 @@ def test_dimension_knows_no_scale_place_or_order():
 def test_neighbours_that_lie_close_together_are_told_apart():
     """By products of rows in 64 dimensions, distances of 1e-9 would be lost in rounding."""
     rows = gaussian(200, 40, 64)
-    near, far = np.random.default_rng(1).normal(size=(2, 200, 64))
-    rows = np.vstack([rows, rows + 1e-9 * near, rows + 3e-9 * far])
-    assert intrinsic_dimension(rows) == pytest.approx(by_definition(rows, 0.1), rel=1e-3)
+    noise = np.random.default_rng(1).normal(size=(4, 200, 64))
+    rows = np.vstack([rows, *(rows + 10.0**-i * part for i, part in enumerate(noise, 9))])
+    assert intrinsic_dimension(rows) == pytest.approx(by_definition(rows, 0.1), rel=1e-6)
 
 
 def test_dimension_of_classes_and_their_mean():
