@@ -71,6 +71,7 @@ def test_many_blocks_give_what_one_gives(monkeypatch):
     z, y, queries = normal(3000), torch.arange(3000) % 20, normal(300, seed=1)
     one = ClassSimilarity().fit(z, y).evaluate(queries)
     monkeypatch.setattr(implementation, "_NUMBERS", 2**15)
+    monkeypatch.setattr(implementation, "_COLUMNS", 500)
     monkeypatch.setattr(implementation, "_QUERIES", {"cpu": 48})
     rule = ClassSimilarity().fit(z, y)
     many = rule.evaluate(queries)
@@ -79,7 +80,7 @@ def test_many_blocks_give_what_one_gives(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("d", [1, 5, 64])
+@pytest.mark.parametrize("d", [1, 5, 64, 128])
 @pytest.mark.parametrize("n_classes", [1, 3, 70])
 def test_a_row_has_the_same_bits_wherever_it_stands(dtype, d, n_classes):
     z, y = normal(2100, d, dtype=dtype), torch.arange(2100) % n_classes
