@@ -104,8 +104,8 @@ def class_similarity(found: dict[str, Any]) -> str:
     for n_classes, value in result["classes"].items():
         memory = [value[side]["memory_mib"] for side in ("class-similarity", "scikit-learn")]
         text = (
-            f"{value['ratio']:.1f} times as fast ({min(value['ratios']):.1f} … {max(value['ratios']):.1f}); memory "
-            f"above data and fit {memory[0]:.0f} MiB, of scikit-learn {memory[1]:.0f} MiB"
+            f"{value['ratio']:.1f} times as fast ({min(value['ratios']):.1f} … {max(value['ratios']):.1f}), "
+            f"{value['ratio_of_processor_time']:.1f} by processor time; memory above data and fit {memory[0]:.0f} MiB, of scikit-learn {memory[1]:.0f} MiB"
         )
         title = (
             f"`class-similarity`, {result['queries']:,} rows against {result['embeddings']:,} embeddings of "

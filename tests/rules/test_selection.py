@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownot.rules.selection import _network, k_largest
+from knownot.rules.selection import _network, k_largest, k_largest_of_two
 
 
 @given(st.integers(1, 70), st.integers(1, 30), st.booleans())
@@ -14,6 +14,13 @@ def test_are_those_of_a_sort(n, k, ties):
     numbers = numbers.round() if ties else numbers
     expected = numbers.sort(0, descending=True).values[:k]
     assert torch.equal(torch.stack(k_largest(numbers.clone().unbind(0), k)), expected)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 30))
+def test_of_two_sequences(n, m, k):
+    a, b = (torch.randn(size, 200).mul(2).round().sort(0, descending=True).values for size in (n, m))
+    expected = torch.cat([a, b]).sort(0, descending=True).values[:k]
+    assert torch.equal(torch.stack(k_largest_of_two([*a.clone()], [*b.clone()], k)), expected)
 
 
 @pytest.mark.parametrize(("n", "k"), [(8, 8), (11, 3), (12, 12)])
@@ -34,5 +41,5 @@ def test_infinities_and_nan_stay_in_their_place():
 @pytest.mark.parametrize(("k", "most"), [(1, 1.0), (10, 10.0)])
 def test_comparisons_grow_with_the_numbers_alone(k, most):
     for n in (16, 100, 1000):
-        comparisons, _ = _network(n, k)
+        comparisons = _network(n, 0, k).comparisons
         assert sum(c.larger + c.smaller for c in comparisons) <= most * n

@@ -13,7 +13,7 @@ from torch import Tensor
 from knownot.probability import at_least_float32
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
 from knownot.rules.references import sample_references
-from knownot.rules.selection import k_largest
+from knownot.rules.selection import k_largest, k_largest_of_two
 
 # Queries at a time, and numbers in a block of similarities, at most.
 _QUERIES = {"cpu": 5 * 48}
@@ -105,7 +105,7 @@ class _Block(NamedTuple):
     ----------
     classes : Tensor, shape (r,)
         Their indices.
-    rows : Tensor, shape (n_planes * r * n_groups, d)
+    rows : Tensor, shape (n_planes * n_groups * r, d)
         Embeddings: the first of each group of each class, then the second of each, and so on.
     n_planes, n_groups : int
         Members of a group, and groups of a class.
@@ -126,8 +126,8 @@ class _Block(NamedTuple):
 class _Layout:
     """Embeddings class by class, in blocks.
 
-    The k largest of a class are among the k largest of each group. These are found for all groups of all classes
-    of a block and all queries at a time.
+    The k largest of a class are among the k largest of its groups. These are found for all groups of all classes
+    of a block and all queries at a time, and the groups then joined in pairs.
 
     Parameters
     ----------
@@ -170,12 +170,11 @@ class _Layout:
 
 def _k_largest(similarities: Tensor, block: _Block, k: int) -> list[Tensor]:
     """The k largest similarities to each class of a block, or as many as there are, descending, (r, n) each."""
-    r, n_groups = len(block.classes), block.n_groups
-    groups = k_largest(similarities.unflatten(0, (block.n_planes, r, n_groups)), k)
-    if n_groups == 1:
-        return [plane[:, 0] for plane in groups]
-    candidates = torch.stack(groups, -1).transpose(1, 2).flatten(2)
-    return list(candidates.topk(min(k, candidates.shape[2]), dim=2).values.unbind(2))
+    planes = k_largest(similarities.unflatten(0, (block.n_planes, block.n_groups, len(block.classes))), k)
+    while len(planes[0]) > 1:
+        halves = zip(*(plane.tensor_split(2) for plane in planes), strict=True)
+        planes = k_largest_of_two(*(list(half) for half in halves), k)
+    return [plane[0] for plane in planes]
 
 
 def _plans(counts: list[int]) -> Iterator[tuple[list[int], int, int]]:
@@ -195,7 +194,8 @@ def _shape(count: int) -> tuple[int, int]:
         # Four leading bits, rounded up: classes of many sizes share a few blocks, and little is filled up.
         step = 1 << max(0, count.bit_length() - 4)
         count = -(-count // step) * step
-    n_groups = max(1, round(count / _PLANES))
+    # A power of two, so that groups can be joined in pairs.
+    n_groups = 2 ** max(0, round(math.log2(count / _PLANES)))
     return -(-count // n_groups), n_groups
 
 
@@ -207,8 +207,9 @@ def _block(
     n = n_planes * n_groups
     filled_up = torch.stack([F.pad(members[c], (0, n - len(members[c]))) for c in classes])
     is_filling = torch.arange(n, device=device) >= sizes[:, None]
-    # From (class, plane, group) to (plane, class, group).
-    places, is_filling = (part.unflatten(1, (n_planes, n_groups)).transpose(0, 1) for part in (filled_up, is_filling))
+    # From (class, plane, group) to (plane, group, class).
+    shape = (n_planes, n_groups)
+    places, is_filling = (part.unflatten(1, shape).permute(1, 2, 0) for part in (filled_up, is_filling))
     return _Block(
         torch.tensor(classes, device=device),
         references[places.flatten()],

@@ -19,6 +19,13 @@ class _Comparison(NamedTuple):
     smaller: bool
 
 
+class _Network(NamedTuple):
+    """Comparisons in their order, and the places where the k largest end up, descending."""
+
+    comparisons: list[_Comparison]
+    order: list[int]
+
+
 def k_largest(planes: Iterable[Tensor], k: int) -> list[Tensor]:
     """The k largest of the numbers that stand in one place of some tensors, place by place.
 
@@ -47,33 +54,58 @@ def k_largest(planes: Iterable[Tensor], k: int) -> list[Tensor]:
     [tensor([3., 9.]), tensor([2., 8.])]
     """
     places = list(planes)
-    comparisons, order = _network(len(places), k)
-    spare = torch.empty_like(places[0]) if comparisons else None
-    for first, second, larger, smaller in comparisons:
+    return _carry_out(_network(len(places), 0, k), places)
+
+
+def k_largest_of_two(a: list[Tensor], b: list[Tensor], k: int) -> list[Tensor]:
+    """As :func:`k_largest`, from two descending sequences, which takes fewer comparisons.
+
+    Parameters
+    ----------
+    a, b : list of Tensor, all of one shape
+        Changed by the call.
+    k : int
+
+    Returns
+    -------
+    list of Tensor
+
+    Examples
+    --------
+    >>> k_largest_of_two([torch.tensor([9.0]), torch.tensor([3.0])], [torch.tensor([5.0])], k=2)
+    [tensor([9.]), tensor([5.])]
+    """
+    return _carry_out(_network(len(a), len(b), k), [*a, *b])
+
+
+def _carry_out(network: _Network, places: list[Tensor]) -> list[Tensor]:
+    spare = torch.empty_like(places[0])
+    for first, second, larger, smaller in network.comparisons:
         a, b = places[first], places[second]
         if larger and smaller:
             torch.maximum(a, b, out=spare)
             torch.minimum(a, b, out=b)
-            places[first], spare = spare, a  # type: ignore[assignment]
+            places[first], spare = spare, a
         elif larger:
             torch.maximum(a, b, out=a)
         else:
             torch.minimum(a, b, out=b)
-    return [places[place] for place in order]
+    return [places[place] for place in network.order]
 
 
 @lru_cache(maxsize=256)
-def _network(n: int, k: int) -> tuple[list[_Comparison], list[int]]:
-    """Comparisons in their order, and the places where the k largest of n end up, descending."""
+def _network(n: int, n_more: int, k: int) -> _Network:
+    """For n numbers in any order, or for two descending sequences of n and n_more."""
     pairs: list[tuple[int, int]] = []
-    order = _sorted(list(range(n)), k, pairs)
+    places = list(range(n + n_more))
+    order = _merged(places[:n], places[n:], pairs)[:k] if n_more else _sorted(places, k, pairs)
     needed, comparisons = set(order), []
     for first, second in reversed(pairs):
         larger, smaller = first in needed, second in needed
         if larger or smaller:
             comparisons.append(_Comparison(first, second, larger, smaller))
             needed |= {first, second}
-    return comparisons[::-1], order
+    return _Network(comparisons[::-1], order)
 
 
 def _sorted(places: list[int], k: int, pairs: list[tuple[int, int]]) -> list[int]:
