@@ -102,10 +102,11 @@ def weibull(found: dict[str, Any]) -> str:
 def class_similarity(found: dict[str, Any]) -> str:
     result, lines = found["result"], ""
     for n_classes, value in result["classes"].items():
-        memory = [value[side]["memory_mib"] for side in ("class-similarity", "scikit-learn")]
+        peaks = [value[side]["peak_mib"] for side in ("class-similarity", "scikit-learn")]
         text = (
             f"{value['ratio']:.1f} times as fast ({min(value['ratios']):.1f} … {max(value['ratios']):.1f}), "
-            f"{value['ratio_of_processor_time']:.1f} by processor time; memory above data and fit {memory[0]:.0f} MiB, of scikit-learn {memory[1]:.0f} MiB"
+            f"{value['ratio_of_processor_time']:.1f} by processor time; peak memory of the process, imports and data "
+            f"included, {peaks[0]:.0f} MiB, of scikit-learn {peaks[1]:.0f} MiB"
         )
         title = (
             f"`class-similarity`, {result['queries']:,} rows against {result['embeddings']:,} embeddings of "
