@@ -172,8 +172,8 @@ def _k_largest(similarities: Tensor, block: _Block, k: int) -> list[Tensor]:
     """The k largest similarities to each class of a block, or as many as there are, descending, (r, n) each."""
     planes = k_largest(similarities.unflatten(0, (block.n_planes, block.n_groups, len(block.classes))), k)
     while len(planes[0]) > 1:
-        halves = zip(*(plane.tensor_split(2) for plane in planes), strict=True)
-        planes = k_largest_of_two(*(list(half) for half in halves), k)
+        half = len(planes[0]) // 2
+        planes = k_largest_of_two([plane[:half] for plane in planes], [plane[half:] for plane in planes], k)
     return [plane[0] for plane in planes]
 
 
