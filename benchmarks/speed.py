@@ -22,6 +22,7 @@ RACES = {
     "scoring": ["scoring.py"],
     "startup": ["startup.py"],
     "oscr": ["oscr.py"],
+    "class_similarity": ["class_similarity.py"],
     "weibull": ["weibull.py"],
     "photos": ["photos.py"],
     "damage": ["damage.py"],

@@ -99,6 +99,23 @@ def weibull(found: dict[str, Any]) -> str:
     )
 
 
+def class_similarity(found: dict[str, Any]) -> str:
+    result, lines = found["result"], ""
+    for n_classes, value in result["classes"].items():
+        peaks = [value[side]["peak_mib"] for side in ("class-similarity", "scikit-learn")]
+        text = (
+            f"{value['ratio']:.1f} times as fast ({min(value['ratios']):.1f} … {max(value['ratios']):.1f}), "
+            f"{value['ratio_of_processor_time']:.1f} by processor time; peak memory of the process, imports and data "
+            f"included, {peaks[0]:.0f} MiB, of scikit-learn {peaks[1]:.0f} MiB"
+        )
+        title = (
+            f"`class-similarity`, {result['queries']:,} rows against {result['embeddings']:,} embeddings of "
+            f"{n_classes} classes, beside brute-force neighbours of scikit-learn, class by class"
+        )
+        lines += row(title, text, found)
+    return lines
+
+
 def photos(found: dict[str, Any]) -> str:
     result = found["result"]
     return "".join(
@@ -162,6 +179,7 @@ RACES = {
     "startup": startup,
     "beside": beside,
     "oscr": oscr,
+    "class_similarity": class_similarity,
     "weibull": weibull,
     "photos": photos,
     "damage": damage,

@@ -206,7 +206,7 @@ def test_shapes_that_do_not_fit_are_refused():
         simclr_loss(z, z[:2], 0.1)
     with pytest.raises(ValueError, match="at least one sample"):
         simclr_loss(z[:0], z[:0], 0.1)
-    with pytest.raises(ValueError, match="z is torch.int64"):
+    with pytest.raises(ValueError, match=r"z is torch\.int64"):
         supcon_loss(torch.ones(3, 4, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), 0.1)
     with pytest.raises(ValueError, match="vectors of the same width"):
         moco_loss(z, z, torch.zeros(5, 3), 0.1)

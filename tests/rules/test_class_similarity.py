@@ -71,6 +71,7 @@ def test_many_blocks_give_what_one_gives(monkeypatch):
     z, y, queries = normal(3000), torch.arange(3000) % 20, normal(300, seed=1)
     one = ClassSimilarity().fit(z, y).evaluate(queries)
     monkeypatch.setattr(implementation, "_NUMBERS", 2**15)
+    monkeypatch.setattr(implementation, "_COLUMNS", 500)
     monkeypatch.setattr(implementation, "_QUERIES", {"cpu": 48})
     rule = ClassSimilarity().fit(z, y)
     many = rule.evaluate(queries)
@@ -79,7 +80,7 @@ def test_many_blocks_give_what_one_gives(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("d", [1, 5, 64])
+@pytest.mark.parametrize("d", [1, 5, 64, 128])
 @pytest.mark.parametrize("n_classes", [1, 3, 70])
 def test_a_row_has_the_same_bits_wherever_it_stands(dtype, d, n_classes):
     z, y = normal(2100, d, dtype=dtype), torch.arange(2100) % n_classes
@@ -140,6 +141,10 @@ def test_inference_gradients_copies_and_states():
     assert torch.equal(copy.deepcopy(rule).evaluate(z).logits, expected)
     assert torch.equal(make_rule("class-similarity").restore(rule.state()).evaluate(z).logits, expected)
     assert not hasattr(clone(rule), "references_")
+    assert copy.deepcopy(rule)._layout is None
+    fewer = copy.deepcopy(rule)
+    fewer.evaluate(z)
+    assert torch.equal(fewer.set_params(k=3).evaluate(z).logits, ClassSimilarity(k=3).fit(z, y).evaluate(z).logits)
     # A second fit does not look at the first.
     assert torch.equal(
         rule.fit(z, y.flip(0)).evaluate(z).logits, ClassSimilarity().fit(z, y.flip(0)).evaluate(z).logits

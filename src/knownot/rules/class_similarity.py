@@ -13,15 +13,17 @@ from torch import Tensor
 from knownot.probability import at_least_float32
 from knownot.rules.base import Evidence, Rule, State, Verdict, least_counts
 from knownot.rules.references import sample_references
+from knownot.rules.selection import k_largest, k_largest_of_two
 
 # Queries at a time, and numbers in a block of similarities, at most.
-_QUERIES = {"cpu": 256}
-_QUERIES_ELSEWHERE = 4096
+_QUERIES = {"cpu": 5 * 48}
+_QUERIES_ELSEWHERE = 85 * 48
 _NUMBERS = 2**24
-# Libraries for matrix products treat the rows and columns beyond a multiple of this apart.
-_WHOLE = 16
-# A class with fewer columns than this shares a block with others of about its size.
-_ALONE = 4096
+# Planes of a class, about; with so many, and such a number of columns in a block, a block stays in the caches of a
+# processor and its planes are still large.
+_PLANES, _COLUMNS = 64, 4096
+# Libraries for matrix products treat the last columns apart, beyond a multiple of 8, 12, 16, 24 or 48.
+_WHOLE = 48
 
 
 class ClassSimilarity(Rule):
@@ -44,7 +46,7 @@ class ClassSimilarity(Rule):
     -----
     The result is exact, and does not depend on the other samples of a batch, to the last bit. Memory does not grow
     with the number of samples, nor with that of the training embeddings beyond a second copy of them and one
-    row of similarities for 16 samples.
+    row of similarities for 48 samples.
 
     Examples
     --------
@@ -76,11 +78,12 @@ class ClassSimilarity(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        if self._layout is None or self._layout.made_from is not self.references_:
+        layout = self._layout
+        if layout is None or layout.made_from is not self.references_ or layout.k != self.k:
             # It may outlive the inference that it was made in.
             with torch.inference_mode(False):
-                self._layout = _Layout(self.references_, self.labels_, self.k)
-        logits = self._layout.sums(z.detach())
+                layout = self._layout = _Layout(self.references_, self.labels_, self.k)
+        logits = layout.sums(z.detach())
         return Verdict(logits, logits.amax(1))
 
     def state(self) -> State:
@@ -102,13 +105,12 @@ class _Block(NamedTuple):
     ----------
     classes : Tensor, shape (r,)
         Their indices.
-    rows : Tensor, shape (at least n_planes * r * n_groups, d)
-        Embeddings. Those of a group lie in the planes, one behind the other, so that the maxima of all groups
-        are those of whole planes, which is fast.
+    rows : Tensor, shape (n_planes * n_groups * r, d)
+        Embeddings: the first of each group of each class, then the second of each, and so on.
     n_planes, n_groups : int
         Members of a group, and groups of a class.
     filling : Tensor
-        Columns that hold no embedding.
+        Rows that hold no embedding.
     taken : Tensor, shape (r, 1)
         Embeddings that count: k, or fewer where a class has no more.
     """
@@ -124,8 +126,8 @@ class _Block(NamedTuple):
 class _Layout:
     """Embeddings class by class, in blocks.
 
-    The k largest of a class lie in the k groups with the largest maxima, so that only the members of these are
-    sorted.
+    The k largest of a class are among the k largest of its groups. These are found for all groups of all classes
+    of a block and all queries at a time, and the groups then joined in pairs.
 
     Parameters
     ----------
@@ -139,87 +141,83 @@ class _Layout:
         self.made_from, self.k = references, k
         counts = torch.bincount(labels).tolist()
         self.n_classes, self.means = len(counts), min(counts) < k
-        order = labels.argsort(stable=True)
-        members = dict(enumerate(order.split(counts)))
-        self.blocks = [_block(references, members, *plan, k) for plan in _plans(counts, k)]
+        members = labels.argsort(stable=True).split(counts)
+        self.blocks = [_block(references, members, *plan, k) for plan in _plans(counts)]
 
     def sums(self, queries: Tensor) -> Tensor:
         """Sums, or means, of the k largest similarities to each class, (N, C)."""
         found = self.made_from.new_empty(len(queries), self.n_classes)
         for block in self.blocks:
-            n_columns = len(block.rows)
-            fitting = max(_NUMBERS // n_columns // _WHOLE, 1) * _WHOLE
+            fitting = max(_NUMBERS // len(block.rows) // _WHOLE, 1) * _WHOLE
             at_a_time = min(fitting, _QUERIES.get(queries.device.type, _QUERIES_ELSEWHERE))
-            room = self.made_from.new_empty(min(at_a_time, -(-len(queries) // _WHOLE) * _WHOLE), n_columns)
             for start in range(0, len(queries), at_a_time):
-                here = slice(start, start + at_a_time)
-                part = _directions(queries[here]).to(self.made_from.dtype)
-                # Whole numbers of rows, since a product of few, or the last rows of one, may differ in the last bit.
-                filled = F.pad(part, (0, 0, 0, -len(part) % _WHOLE))
-                similarities = torch.mm(filled, block.rows.T, out=room[: len(filled)])[: len(part)]
-                found[here, block.classes] = self._sums(similarities, block)
+                part = _directions(queries[start : start + at_a_time]).to(self.made_from.dtype)
+                # A whole number of columns, since the last ones of a product may differ in the last bit.
+                similarities = block.rows @ F.pad(part, (0, 0, 0, -len(part) % _WHOLE)).T
+                sums = self._sums(similarities, block)[:, : len(part)]
+                found[start : start + at_a_time, block.classes] = sums.T
         return found
 
     def _sums(self, similarities: Tensor, block: _Block) -> Tensor:
-        similarities.index_fill_(1, block.filling, -math.inf)
-        largest = _k_largest(similarities, block, self.k)
-        counts = torch.arange(largest.shape[2], device=largest.device) < block.taken
-        sums = torch.where(counts, largest, 0.0).sum(2)
-        return sums / block.taken[:, 0] if self.means else sums
+        """Sums, or means, for the classes of a block, (r, n), from similarities (rows, n)."""
+        similarities.index_fill_(0, block.filling, -math.inf)
+        sums = similarities.new_zeros(len(block.classes), similarities.shape[1])
+        for place, largest in enumerate(_k_largest(similarities, block, self.k)):
+            # A class with fewer embeddings has no such place.
+            sums += torch.where(place < block.taken, largest, 0.0)
+        return sums / block.taken if self.means else sums
 
 
-def _k_largest(similarities: Tensor, block: _Block, k: int) -> Tensor:
-    """The k largest similarities (n, r, k), or as many as there are, to each class of a block, descending."""
-    r, n_planes, n_groups = len(block.classes), block.n_planes, block.n_groups
-    n_places = n_planes * r * n_groups
-    planes = similarities[:, :n_places].unflatten(1, (n_planes, r, n_groups))
-    if n_planes == 1:
-        return planes[:, 0].topk(min(k, n_groups), dim=2).values
-    groups = planes.amax(1).topk(k, dim=2, sorted=False).indices
-    device = similarities.device
-    first = groups + n_groups * torch.arange(r, device=device)[:, None]
-    of_planes = torch.arange(0, n_places, r * n_groups, device=device)
-    columns = (first[:, :, None] + of_planes[:, None]).flatten(1)
-    return similarities.gather(1, columns).unflatten(1, (r, n_planes * k)).topk(k, dim=2).values
+def _k_largest(similarities: Tensor, block: _Block, k: int) -> list[Tensor]:
+    """The k largest similarities to each class of a block, or as many as there are, descending, (r, n) each."""
+    planes = k_largest(similarities.unflatten(0, (block.n_planes, block.n_groups, len(block.classes))), k)
+    while len(planes[0]) > 1:
+        half = len(planes[0]) // 2
+        planes = k_largest_of_two([plane[:half] for plane in planes], [plane[half:] for plane in planes], k)
+    return [plane[0] for plane in planes]
 
 
-def _plans(counts: list[int], k: int) -> Iterator[tuple[list[int], int, int]]:
-    """Classes, planes and groups of each block: classes of about one size that fit in one block."""
+def _plans(counts: list[int]) -> Iterator[tuple[list[int], int, int]]:
+    """Classes, planes and groups of each block: classes of about one size."""
     shapes: dict[tuple[int, int], list[int]] = {}
     for c, count in enumerate(counts):
-        shapes.setdefault(_shape(count, k), []).append(c)
+        shapes.setdefault(_shape(count), []).append(c)
     for (n_planes, n_groups), classes in shapes.items():
-        n = max(1, _NUMBERS // _QUERIES["cpu"] // (n_planes * n_groups))
+        n = max(1, _COLUMNS // (n_planes * n_groups))
         for start in range(0, len(classes), n):
             yield classes[start : start + n], n_planes, n_groups
 
 
-def _shape(count: int, k: int) -> tuple[int, int]:
-    """Planes and groups for a class: as many groups as there will be members of the k best groups, or nearly."""
-    n_planes = 2 ** int(math.log2(max(1.0, math.sqrt(count / k))))
-    # Too few planes cost more than they save.
-    n_planes = n_planes if n_planes > 2 else 1
-    n_groups = -(-count // n_planes)
-    if count < _ALONE:
-        # Three leading bits, so that sizes differ little within a block and classes of many sizes share a few blocks.
-        step = 2 ** max(0, n_groups.bit_length() - 4)
-        n_groups = -(-n_groups // step) * step
-    return n_planes, n_groups
+def _shape(count: int) -> tuple[int, int]:
+    """Planes and groups for a class, which hold all its embeddings."""
+    if count < _COLUMNS:
+        # Four leading bits, rounded up: classes of many sizes share a few blocks, and little is filled up.
+        step = 1 << max(0, count.bit_length() - 4)
+        count = -(-count // step) * step
+    # A power of two, so that groups can be joined in pairs.
+    n_groups = 2 ** max(0, round(math.log2(count / _PLANES)))
+    return -(-count // n_groups), n_groups
 
 
 def _block(
-    references: Tensor, members: dict[int, Tensor], classes: list[int], n_planes: int, n_groups: int, k: int
+    references: Tensor, members: Sequence[Tensor], classes: list[int], n_planes: int, n_groups: int, k: int
 ) -> _Block:
     device = references.device
     sizes = torch.tensor([len(members[c]) for c in classes], device=device)
-    # The e-th embedding of a class is in plane e // n_groups, group e % n_groups.
-    e = torch.arange(n_planes * n_groups, device=device).view(n_planes, 1, n_groups)
-    is_filling = (e >= sizes[:, None]).flatten()
-    filled_up = torch.stack([F.pad(members[c], (0, n_planes * n_groups - len(members[c]))) for c in classes])
-    places = filled_up.view(len(classes), n_planes, n_groups).transpose(0, 1).flatten()
-    rows = F.pad(references[places], (0, 0, 0, -len(places) % _WHOLE))
-    taken = sizes.clamp_max(k)[:, None]
-    return _Block(torch.tensor(classes, device=device), rows, n_planes, n_groups, is_filling.nonzero().flatten(), taken)
+    n = n_planes * n_groups
+    filled_up = torch.stack([F.pad(members[c], (0, n - len(members[c]))) for c in classes])
+    is_filling = torch.arange(n, device=device) >= sizes[:, None]
+    # From (class, plane, group) to (plane, group, class).
+    shape = (n_planes, n_groups)
+    places, is_filling = (part.unflatten(1, shape).permute(1, 2, 0) for part in (filled_up, is_filling))
+    return _Block(
+        torch.tensor(classes, device=device),
+        references[places.flatten()],
+        n_planes,
+        n_groups,
+        is_filling.flatten().nonzero().flatten(),
+        sizes.clamp_max(k)[:, None],
+    )
 
 
 def _directions(z: Tensor) -> Tensor:
