@@ -140,8 +140,14 @@ def test_inference_gradients_copies_and_states():
     assert torch.equal(copy.deepcopy(rule).evaluate(z).logits, expected)
     assert torch.equal(make_rule("class-similarity").restore(rule.state()).evaluate(z).logits, expected)
     assert not hasattr(clone(rule), "references_")
+    assert copy.deepcopy(rule)._layout is None
+    fewer = copy.deepcopy(rule)
+    fewer.evaluate(z)
+    assert torch.equal(fewer.set_params(k=3).evaluate(z).logits, ClassSimilarity(k=3).fit(z, y).evaluate(z).logits)
     # A second fit does not look at the first.
-    assert torch.equal(rule.fit(z, y.flip(0)).evaluate(z).logits, ClassSimilarity().fit(z, y.flip(0)).evaluate(z).logits)
+    assert torch.equal(
+        rule.fit(z, y.flip(0)).evaluate(z).logits, ClassSimilarity().fit(z, y.flip(0)).evaluate(z).logits
+    )
 
 
 def test_max_references_keep_the_shares_of_the_classes():

@@ -1,6 +1,13 @@
 """Metrics; in all of them higher knownness means more known."""
 
 from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
+from knownot.metrics.geometry import (
+    AccuracyDrop,
+    accuracy_drop,
+    activated_share,
+    intrinsic_dimension,
+    intrinsic_dimensions,
+)
 from knownot.metrics.open_set import (
     acceptance,
     best_f1_threshold,
@@ -25,8 +32,11 @@ from knownot.metrics.ranking import (
 __all__ = [
     "UNKNOWN",
     "UNKNOWN_NAME",
+    "AccuracyDrop",
     "Curve",
     "acceptance",
+    "accuracy_drop",
+    "activated_share",
     "aupr_known",
     "aupr_unknown",
     "auroc",
@@ -34,6 +44,8 @@ __all__ = [
     "closed_set_accuracy",
     "dtacc",
     "f1_against_unknown_classes",
+    "intrinsic_dimension",
+    "intrinsic_dimensions",
     "open_macro_f1",
     "open_set_report",
     "openness",

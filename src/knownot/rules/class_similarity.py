@@ -76,11 +76,12 @@ class ClassSimilarity(Rule):
         return self
 
     def evaluate(self, z: Tensor, evidence: Evidence | None = None) -> Verdict:
-        if self._layout is None or self._layout.made_from is not self.references_:
+        layout = self._layout
+        if layout is None or layout.made_from is not self.references_ or layout.k != self.k:
             # It may outlive the inference that it was made in.
             with torch.inference_mode(False):
-                self._layout = _Layout(self.references_, self.labels_, self.k)
-        logits = self._layout.sums(z.detach())
+                layout = self._layout = _Layout(self.references_, self.labels_, self.k)
+        logits = layout.sums(z.detach())
         return Verdict(logits, logits.amax(1))
 
     def state(self) -> State:
