@@ -11,6 +11,7 @@ no dependency: ``pip install --no-deps kornia kornia_rs``.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from knownot.views import CutMix, FlipsAndShifts, GentleViews, GradMix, Mixup, SimCLRViews
+from knownot.views import CutMix, FlipsAndShifts, GentleViews, GradMix, Mixed, Mixup, SimCLRViews
 
 
 def kornia_views() -> Callable[[Tensor], Tensor]:
@@ -70,18 +71,21 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     x, maps = torch.rand(256, 3, 32, 32), torch.rand(256, 4, 4)
-    views = {"SimCLRViews": SimCLRViews(), "GentleViews": GentleViews(), "FlipsAndShifts": FlipsAndShifts()}
-    racers: dict[str, Callable[[], Any]] = {name: lambda view=view: view(x) for name, view in views.items()}
-    theirs = kornia_views()
-    racers["kornia"] = lambda: theirs(x)
-    mixes = {"Mixup": Mixup(), "CutMix": CutMix(), "GradMix": GradMix()}
+    views: dict[str, Callable[[Tensor], Tensor]] = {
+        "SimCLRViews": SimCLRViews(),
+        "GentleViews": GentleViews(),
+        "FlipsAndShifts": FlipsAndShifts(),
+    }
+    racers: dict[str, Callable[[], Any]] = {name: functools.partial(view, x) for name, view in views.items()}
+    racers["kornia"] = functools.partial(kornia_views(), x)
+    mixes: dict[str, Callable[[Tensor, Tensor], Mixed]] = {"Mixup": Mixup(), "CutMix": CutMix(), "GradMix": GradMix()}
     result = {
         "images": list(x.shape),
         "rounds": options.rounds,
         "threads": options.threads,
         "views": summary(in_turns(racers, options.rounds), "SimCLRViews"),
         "mixing": summary(
-            in_turns({name: lambda mix=mix: mix(x, maps) for name, mix in mixes.items()}, options.rounds), "CutMix"
+            in_turns({name: functools.partial(mix, x, maps) for name, mix in mixes.items()}, options.rounds), "CutMix"
         ),
     }
     if options.json:

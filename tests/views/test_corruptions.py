@@ -172,6 +172,15 @@ def test_jpeg_is_that_of_pillow(channels):
         assert np.array_equal((one * 255).round().byte().permute(1, 2, 0), expected)
 
 
+def test_every_draw_has_its_own_numbers():
+    chance = Chance(0, 0, torch.zeros(2))
+    draws = [chance.uniform(), chance.uniform(), Chance(0, 2, torch.zeros(2)).uniform()]
+    assert len({float(u) for draw in draws for u in draw}) == 6
+    again = Chance(0, 1, torch.zeros(2))
+    assert again.uniform()[0] == draws[0][1]
+    assert again.uniform()[0] == draws[1][1]
+
+
 def test_motion_blur_is_a_sum_along_a_line():
     x, degrees = torch.rand(3, 2, 12, 9), torch.tensor([0.0, 37.0, -90.0])
     found = filters.motion_blur(x, 2, 1.5, degrees)

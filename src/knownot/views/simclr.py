@@ -113,12 +113,19 @@ class SimCLRViews:
         """Brightness, contrast, saturation and hue of each image, and which become grey."""
         chance = torch.rand(6, len(x), device=x.device)
         changed = chance[4] < self.jitter
-        factors = [
-            torch.where(changed, low + (1 + strength - low) * u, 1.0)
-            for strength, u in zip((self.brightness, self.contrast, self.saturation), chance, strict=False)
-            for low in [max(0.0, 1 - strength)]
-        ]
-        return (*factors, torch.where(changed, (2 * chance[3] - 1) * self.hue, 0.0), chance[5] < self.grey)
+
+        def factor(strength: float, u: Tensor) -> Tensor:
+            low = max(0.0, 1 - strength)
+            return torch.where(changed, low + (1 + strength - low) * u, 1.0)
+
+        hue = torch.where(changed, (2 * chance[3] - 1) * self.hue, 0.0)
+        return (
+            factor(self.brightness, chance[0]),
+            factor(self.contrast, chance[1]),
+            factor(self.saturation, chance[2]),
+            hue,
+            chance[5] < self.grey,
+        )
 
 
 def draw_crops(x: Tensor, scale: tuple[float, float], aspect: tuple[float, float]) -> Tensor:
