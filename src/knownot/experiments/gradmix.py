@@ -60,7 +60,7 @@ class _Data:
 
 
 # The scripts have 400 to 650 epochs on CIFAR and 600 to 800 on Tiny ImageNet; of SVHN they say nothing.
-_CIFAR10 = _Data((1.0, 1.2), 500, 8, {}, 5.0)
+_CIFAR10 = _Data((1.0, 1.2), 500, 7, {}, 5.0)
 _CIFAR_PLUS = _Data((1.0, 1.2), 500, 11, {}, 3.5)
 _SVHN = _Data((1.0, 1.2), 400, 5, {}, 8.0)
 _MNIST = _Data((1.0, 3.0), 10, 5, {}, 5.0, 20)
@@ -83,7 +83,7 @@ _FAST: Settings = {
     "training__schedule": "triangle",
     "training__weight_decay": 5e-4,
 }
-_NARROW = "ResNet-18 with a quarter of the channels, {epochs} epochs in batches of 128"
+_NARROW = "a quarter of the channels of ResNet-18, batches of 128"
 
 
 def _contrastive(name: str, title: str, data: _Data, **settings: Any) -> Model:
@@ -96,10 +96,11 @@ def _presets(data: _Data, models: Sequence[Model], cpu: int | None = None, **at_
     ours = [model.name for model in models if model.settings.get("network", "").startswith("resnet")]
     others = [model.name for model in models if model.name not in ours]
     epochs, limits = cpu or data.cpu, {**data.at_most, **at_most}
-    narrow = _NARROW.format(epochs=epochs)
-    few = "".join(
-        f"{n:,} {what}, " if what != "pixels" else f"images of {n} pixels, " for what, n in sorted(limits.items())
-    ).replace(" train,", " training images,")
+    sizes = {"train": "{:,} training images", "test": "{:,} test images", "pixels": "images of {} pixels"}
+    parts = [sizes[what].format(n) for what, n in limits.items()]
+    small = f"{', '.join([*parts, _NARROW])}. {epochs} epochs"
+    small = f"{small[0].upper()}{small[1:]}"
+    less = ", where the paper has hundreds: how methods compare after minutes on two cores, not what they reach."
 
     def of_ours(settings: Settings, of_others: Settings | None = None) -> dict[str, Settings]:
         return {**dict.fromkeys(ours, settings), **(dict.fromkeys(others, of_others) if of_others else {})}
@@ -114,12 +115,9 @@ def _presets(data: _Data, models: Sequence[Model], cpu: int | None = None, **at_
         ),
         Preset(
             "cpu",
-            of_ours({"width": 0.25, "max_epochs": epochs, "batch_size": 128}),
+            of_ours({"width": 0.25, "max_epochs": epochs, "batch_size": 128}, {"max_epochs": epochs}),
             limits,
-            note=f"{few}{narrow}, where the paper has 64 channels and hundreds of epochs: how methods compare after "
-            "minutes on two cores, not what they reach."
-            if data.epochs > 100
-            else f"{few}{narrow}.",
+            note=small + (less if data.epochs > 100 else "."),
         ),
         Preset(
             "fast",

@@ -127,7 +127,9 @@ def views_of(module: Contrastive, x: Tensor, seed: int) -> tuple[Tensor, Tensor]
 
 
 def maps_of(module: Contrastive, view: Tensor, other: Tensor) -> torch.Tensor:
-    """LayerCAM maps of the last stage for the first views, from the SimCLR loss of both; also of a model without mixing.
+    """LayerCAM maps of the last stage for the first views, from the SimCLR loss of both.
+
+    A model that was trained without mixing has them as well.
 
     Parameters
     ----------
@@ -150,6 +152,22 @@ def maps_of(module: Contrastive, view: Tensor, other: Tensor) -> torch.Tensor:
     asked.attribution_sign = 1
     asked.views = lambda _: next(pair)
     return asked.attribution_maps(view).detach().float().cpu()
+
+
+def sheet_of(views: Tensor, maps: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What :func:`sheet_figure` draws, as JSON.
+
+    Parameters
+    ----------
+    views : Tensor, shape (N, C, H, W)
+    maps : mapping of str to Tensor, shape (N, h, w)
+        By model; each map is divided by its maximum.
+    """
+    shown = {name: found / found.amax((1, 2), keepdim=True).clamp_min(1e-30) for name, found in maps.items()}
+    return {
+        "images": (views * 255.0).round().byte().permute(0, 2, 3, 1).tolist(),
+        "maps": {name: found.double().numpy().round(3).tolist() for name, found in shown.items()},
+    }
 
 
 def shares_figure(runs: Sequence[Run], titles: Mapping[str, str], emphasised: str) -> Figure:

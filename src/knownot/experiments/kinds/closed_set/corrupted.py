@@ -96,9 +96,7 @@ class CorruptedExperiment(ClosedSetExperiment):
         figure = drops_figure(
             {
                 method.title: [
-                    {metric: value for metric, value in self.numbers(run["methods"][method.name])}
-                    for run in runs
-                    if method.name in run["methods"]
+                    dict(self.numbers(run["methods"][method.name])) for run in runs if method.name in run["methods"]
                 ]
                 for method in self.methods
             }
