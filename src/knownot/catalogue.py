@@ -58,6 +58,7 @@ RULES = {
     "max-softmax": "knownot.rules.softmax:MaximumSoftmax",
     "max-logit": "knownot.rules.softmax:MaximumLogit",
     "energy": "knownot.rules.softmax:Energy",
+    "network": "knownot.rules.network:NetworkEvidence",
 }
 
 #: Names of the package itself, to "module:name".

@@ -79,7 +79,11 @@ class RuleBased(Labelled):
         ``like`` is the rule fitted to more samples of the same classes, whose choices it takes over.
         """
         rule = self._make_rule(seed)
-        seen = self._collect_evidence(training[0], rule.learns_from)
+        if rule.learns_from_embeddings:
+            seen = self._collect_evidence(training[0], rule.learns_from)
+        else:
+            # A pass over all training samples would be for nothing.
+            seen = {"embedding": torch.empty(len(training[1]), 0)}
         z, y = seen["embedding"], torch.from_numpy(training[1]).to(seen["embedding"].device)
         self.rule_ = rule.fit(z, y, seen) if like is None else like.fit_again(z, y, seen)
         if selection is None:

@@ -12,7 +12,7 @@ from knownot.networks.sizes import SMALL_IMAGE
 from knownot.views import FlipsAndShifts, GentleViews, SimCLRViews
 
 NETWORKS = ("fast", "resnet18", "resnet34", "resnet50")
-VIEWS = ("photos", "digits", "simclr", "none")
+VIEWS = ("photos", "shifts", "digits", "simclr", "none")
 _FAST_WIDTHS = (64, 256, 256)
 _RESNET_WIDTH = 64
 # Views of images that a training sees where nobody says how long: enough for some 90 % on CIFAR-10.
@@ -20,7 +20,7 @@ _TARGET_IMAGES = 300_000
 
 
 def choose_network(name: str, input_shape: Sequence[int], *, plain: bool) -> str:
-    """The network that "auto" stands for: "fast" for photographs, "plain" for the rest.
+    """The network that "auto" stands for: "fast" for images, but "plain" for tiny ones and tables.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def choose_network(name: str, input_shape: Sequence[int], *, plain: bool) -> str
     if name not in names:
         raise ValueError(f"network={name!r} is not known: use one of {', '.join(map(repr, names))}.")
     if name == "auto":
-        in_colour = len(input_shape) == 3 and input_shape[0] == 3 and min(input_shape[1:]) >= SMALL_IMAGE
-        return "fast" if in_colour and not plain else "plain"
+        large = len(input_shape) == 3 and min(input_shape[1:]) >= SMALL_IMAGE
+        return "fast" if large and not plain else "plain"
     if name == "plain":
         return name
     if len(input_shape) != 3:
@@ -84,11 +84,10 @@ def choose_views(
 
     Parameters
     ----------
-    name : {"auto", "photos", "digits", "simclr", "none"}
-        "auto": "digits" for grey images.
+    name : {"auto", "photos", "shifts", "digits", "simclr", "none"}
     input_shape : (int, int, int)
-    auto : str
-        What "auto" stands for on photographs.
+    auto : {"photos", "simclr"}
+        What "auto" stands for on photographs; on grey images it is "shifts".
 
     Raises
     ------
@@ -97,15 +96,19 @@ def choose_views(
     """
     if name not in ("auto", *VIEWS):
         raise ValueError(f"views={name!r} is not known: use one of {', '.join(map(repr, ('auto', *VIEWS)))}.")
-    in_colour = input_shape[0] == 3
+    in_colour, side = input_shape[0] == 3, max(input_shape[1:])
     if name == "auto":
-        name = auto if in_colour else "digits"
-    if name == "photos":
-        # Two pixels of 32, and as much of larger images.
-        return FlipsAndShifts(max(1, round(max(input_shape[1:]) / 16))), True
-    if name == "simclr":
-        return SimCLRViews(flip=in_colour), in_colour
-    return (GentleViews() if name == "digits" else None), name == "none" and in_colour
+        name = auto if in_colour else "shifts"
+    # Two pixels of 32, and as much of larger images.
+    pixels = max(1, round(side / 16))
+    views: dict[str, tuple[Callable[[Tensor], Tensor] | None, bool]] = {
+        "photos": (FlipsAndShifts(pixels, cutout=side // 4), True),
+        "shifts": (FlipsAndShifts(pixels, flip=False), False),
+        "digits": (GentleViews(), False),
+        "simclr": (SimCLRViews(flip=in_colour), in_colour),
+        "none": (None, False),
+    }
+    return views[name]
 
 
 def photo_batch_size(n_samples: int) -> int:

@@ -40,13 +40,13 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
     network : {"auto", "plain", "fast", "resnet18", "resnet34", "resnet50"}
         "plain": convolutions by ``blocks``, or linear layers on tables. "fast":
         :class:`~knownot.networks.FastConvNet`, which learns photographs within minutes on a CPU. "resnet…":
-        :class:`~knownot.networks.ResNet`. "auto": "fast" for images in colour of at least 16 pixels, if neither
+        :class:`~knownot.networks.ResNet`. "auto": "fast" for images of at least 16 pixels, if neither
         ``blocks`` nor ``hidden`` is given, else "plain".
     width : float
         Factor of the channels of "fast" and "resnet…".
-    views : {"auto", "photos", "digits", "none"}
-        What training does to images: "photos" mirrors and shifts them; "digits" turns, scales, shears and shifts
-        them a little. "auto": "photos" for "fast" and "resnet…", on grey images "digits"; "none" for "plain".
+    views : {"auto", "photos", "shifts", "digits", "simclr", "none"}
+        What training does to images, but for "plain": mirror and shift them and hide a square; shift them; turn,
+        scale, shear and shift them a little; what SimCLR does. "auto": "photos", on grey images "shifts".
     blocks : sequence of (int, int), optional
         Convolution blocks (layers, channels) of "plain". Default: ((2, 20), (2, 50));
         ((1, 32), (1, 64)) for images of less than 16 pixels.

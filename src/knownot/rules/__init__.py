@@ -10,6 +10,7 @@ from knownot.rules.gaussian import ClassGaussian, ClassMixture, Mahalanobis, Rel
 from knownot.rules.likelihood import Likelihood
 from knownot.rules.local import LocalNeighbours, Residual
 from knownot.rules.neighbours import CosineNeighbours, Neighbours, WhitenedCosineNeighbours, WhitenedNeighbours
+from knownot.rules.network import NetworkEvidence
 from knownot.rules.registry import make_rule
 from knownot.rules.search import nearest
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
@@ -39,6 +40,7 @@ __all__ = [
     "NearestCentroid",
     "NearestCentroidUncertainty",
     "Neighbours",
+    "NetworkEvidence",
     "OpenMax",
     "RelativeMahalanobis",
     "Residual",

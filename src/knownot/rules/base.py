@@ -52,6 +52,8 @@ class Rule(BaseEstimator, ABC):
     calibrates_on_held_out : bool
         Whether :meth:`calibrate` learns more than the temperature, so that it needs samples that :meth:`fit` did not
         see. A class with a ``calibrate`` of its own counts as one unless it says False.
+    learns_from_embeddings : bool
+        Whether :meth:`fit` looks at embeddings, which then have to be computed for all training samples.
     temperature : float
         Divides the logits in :meth:`predict_proba`; set by :meth:`calibrate`.
     """
@@ -61,6 +63,7 @@ class Rule(BaseEstimator, ABC):
     may_use: tuple[str, ...] = ()
     learns_from: tuple[str, ...] = ()
     calibrates_on_held_out: ClassVar[bool] = False
+    learns_from_embeddings: ClassVar[bool] = True
     temperature: float = 1.0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

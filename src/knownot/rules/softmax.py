@@ -21,6 +21,7 @@ class LogitRule(Rule):
     """
 
     uses = ("logits",)
+    learns_from_embeddings = False
 
     def check(self, n_subclusters: Sequence[int]) -> None:
         """Refuse a single class, whose softmax probability is always 1."""
