@@ -11,11 +11,8 @@ from knownot.experiments.declaration import Column, Drawing, Experiment
 from knownot.experiments.records import Record, Run, rounded
 
 if TYPE_CHECKING:
-    import torch
     from matplotlib.figure import Figure
     from torch import Tensor
-
-    from knownot.modules.contrastive import Contrastive
 
 #: Thresholds, from the paper's smallest to its largest.
 THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3)
@@ -109,12 +106,12 @@ class ActivatedExperiment(Experiment):
             yield Drawing("maps.png", title, sheet_figure(sheet, self.titles))
 
 
-def views_of(module: Contrastive, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def views_of(module: Any, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Two views of each image, drawn with a seed; on the CPU, so that they are the same everywhere.
 
     Parameters
     ----------
-    module : Contrastive
+    module : knownot.modules.Contrastive
         Whose views they are.
     x : Tensor, shape (N, C, H, W)
     seed : int
@@ -126,14 +123,14 @@ def views_of(module: Contrastive, x: Tensor, seed: int) -> tuple[Tensor, Tensor]
         return module.views(x), module.views(x)
 
 
-def maps_of(module: Contrastive, view: Tensor, other: Tensor) -> torch.Tensor:
+def maps_of(module: Any, view: Tensor, other: Tensor) -> Tensor:
     """LayerCAM maps of the last stage for the first views, from the SimCLR loss of both.
 
     A model that was trained without mixing has them as well.
 
     Parameters
     ----------
-    module : Contrastive
+    module : knownot.modules.Contrastive
         On images, with a network that has stages.
     view, other : Tensor, shape (N, C, H, W)
 
@@ -151,7 +148,8 @@ def maps_of(module: Contrastive, view: Tensor, other: Tensor) -> torch.Tensor:
     asked.layers, asked.attribution, asked.attribution_of = asked.network.stage_names[-1:], "layercam", "loss"
     asked.attribution_sign = 1
     asked.views = lambda _: next(pair)
-    return asked.attribution_maps(view).detach().float().cpu()
+    maps: Tensor = asked.attribution_maps(view)
+    return maps.detach().float().cpu()
 
 
 def sheet_of(views: Tensor, maps: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -201,7 +199,8 @@ def shares_figure(runs: Sequence[Run], titles: Mapping[str, str], emphasised: st
             ]
             if not rows:
                 continue
-            values, style = np.array(rows), look(i)
+            style: dict[str, Any] = {**look(i)}
+            values = np.array(rows)
             mean = values.mean(0)
             if len(values) > 1:
                 sd = values.std(0, ddof=1)

@@ -170,8 +170,9 @@ def epochs_figure(runs: Sequence[Run], lines: Mapping[str, tuple[str, ...]]) -> 
             if points:
                 x = sorted(points)
                 y = [points[epochs] for epochs in x]
-                axes.plot(x, y, **look(i))
-                ends.append((title, float(x[-1]), y[-1], look(i)["color"], False))
+                style: dict[str, Any] = {**look(i)}
+                axes.plot(x, y, **style)
+                ends.append((title, float(x[-1]), y[-1], style["color"], False))
         axes.set_xlabel("epochs")
         axes.set_ylabel("top-1 accuracy")
         label_ends(axes, ends)
