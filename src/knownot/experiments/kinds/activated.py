@@ -208,6 +208,8 @@ def shares_figure(runs: Sequence[Run], titles: Mapping[str, str], emphasised: st
             axes.plot(THRESHOLDS, mean, **style)
             ends.append((title, THRESHOLDS[-1], float(mean[-1]), style["color"], name == emphasised))
         axes.set_xscale("log")
+        axes.set_xticks(THRESHOLDS, [f"{t:g}" for t in THRESHOLDS])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel("threshold τ")
         axes.set_ylabel("share of positions above τ")
         label_ends(axes, ends)

@@ -160,6 +160,7 @@ def epochs_figure(runs: Sequence[Run], lines: Mapping[str, tuple[str, ...]]) -> 
     with mpl.rc_context(STYLE):
         figure = empty_figure(6.4, 3.6)
         axes, ends = figure.subplots(), []
+        ticks: set[int] = set()
         for i, (title, names) in enumerate(lines.items()):
             points = {}
             for name in names:
@@ -172,7 +173,9 @@ def epochs_figure(runs: Sequence[Run], lines: Mapping[str, tuple[str, ...]]) -> 
                 y = [points[epochs] for epochs in x]
                 style: dict[str, Any] = {**look(i)}
                 axes.plot(x, y, **style)
+                ticks.update(x)
                 ends.append((title, float(x[-1]), y[-1], style["color"], False))
+        axes.set_xticks(sorted(ticks))
         axes.set_xlabel("epochs")
         axes.set_ylabel("top-1 accuracy")
         label_ends(axes, ends)
