@@ -177,7 +177,8 @@ def test_run_works_through_the_queue(run, runs, tmp_path):
     items = json.loads(run("bench", "queue", "--results", tmp_path, "--json").stdout)["items"]
     shown = run("bench", "run", "--queue", "--results", tmp_path, "--quiet")
     assert shown.exit_code == 0, shown.output
-    assert runs == [(item["experiment"], "paper", item["seed"]) for item in items]
+    assert runs == [(item["experiment"], item["preset"], item["seed"]) for item in items]
+    assert {preset for _, preset, _ in runs} == {"fast", "paper"}
     again = run("bench", "run", "--queue", "--results", tmp_path, "--quiet")
     assert again.exit_code == 0
     assert "Nothing is left to run." in again.stdout

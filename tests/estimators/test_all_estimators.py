@@ -253,3 +253,12 @@ def test_estimators_pass_check_estimator(estimator):
     torch.set_num_threads(1)
     results = check_estimator(estimator, expected_failed_checks=expected_failures(estimator), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 40
+
+
+def test_a_momentum_of_its_own_is_an_argument():
+    from sklearn.base import clone
+
+    from knownot import SelfSupervisedEncoder
+
+    model = clone(SelfSupervisedEncoder(method="moco", momentum=0.9, training=TrainingSettings(momentum=0.8)))
+    assert (model.momentum, model.training.momentum) == (0.9, 0.8)

@@ -43,7 +43,6 @@ QUEUE_EXAMPLES = """[bold]Examples[/]
   knownot bench queue
   knownot bench run --queue --budget 30m
 """
-QUEUE_PRESET = "paper"
 
 app = typer.Typer(
     help="Run the experiments of the papers, and show the numbers beside those published.",
@@ -84,7 +83,8 @@ def list_command(results: ResultsFolder = Path("results"), as_json: options.Json
             Text.assemble(row["title"], "\n", (row["reference"], "aside")),
         )
     note = Text(
-        "Numbers are seeds that are done. smoke: does it run; cpu: smaller; paper: as published.", style="aside"
+        "Numbers are seeds that are done. smoke: does it run; cpu: smaller; fast: for a GPU; paper: as published.",
+        style="aside",
     )
     Terminal(as_json).result(
         {"results": str(results), "experiments": facts},
@@ -102,8 +102,9 @@ def run_command(
         Preset | None,
         typer.Option(
             "--preset",
-            metavar="smoke|cpu|paper",
-            help="A test; an hour on two cores; as published. [dim]\\[default: cpu; of the queue: paper][/]",
+            metavar="smoke|cpu|fast|paper",
+            help="A test; an hour on two cores; minutes on a GPU; as published. "
+            "[dim]\\[default: cpu; of the queue: fast, else paper][/]",
             show_default=False,
         ),
     ] = None,
@@ -154,7 +155,7 @@ def run_command(
         from knownot.experiments import queue as waiting
     found = Results(results)
     if queue:
-        items = waiting(found, (preset or Preset(QUEUE_PRESET)).value)
+        items = waiting(found, None if preset is None else preset.value)
     else:
         size = (preset or Preset.cpu).value
         named = find_experiments(name)
@@ -233,11 +234,11 @@ def table_command(
 @app.command("queue", epilog=QUEUE_EXAMPLES)
 @answers
 def queue_command(results: ResultsFolder = Path("results"), as_json: options.Json = False) -> None:
-    """Show what `run --queue` would do at the paper's size, in its order."""
+    """Show what `run --queue` would do, in its order."""
     from knownot.experiments import Results, queue
 
     found = Results(results)
-    items = [_item_facts(item, found) for item in queue(found, QUEUE_PRESET)]
+    items = [_item_facts(item, found) for item in queue(found)]
     total = sum(item["gpu_minutes"] for item in items)
     table = plain_table("", "experiment", ">seed", ">GPU minutes", "")
     for place, item in enumerate(items, 1):

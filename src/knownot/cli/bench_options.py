@@ -17,6 +17,7 @@ class Preset(StrEnum):
 
     smoke = "smoke"
     cpu = "cpu"
+    fast = "fast"
     paper = "paper"
 
 
@@ -44,7 +45,7 @@ Docs = Annotated[
 ]
 OfPreset = Annotated[
     Preset | None,
-    typer.Option("--preset", metavar="smoke|cpu|paper", help="This size alone.", show_default=False),
+    typer.Option("--preset", metavar="smoke|cpu|fast|paper", help="This size alone.", show_default=False),
 ]
 
 

@@ -86,6 +86,8 @@ class Context:
         Told in one line what is being done.
     progress : bool
         Show the progress of each training.
+    models_of : str
+        Experiment under whose name models are kept. Default: its own.
     """
 
     experiment: str
@@ -97,6 +99,7 @@ class Context:
     clock: Clock = field(default_factory=Clock)
     tell: Tell = print
     progress: bool = False
+    models_of: str = ""
 
     def say(self, what: str) -> None:
         """Tell what is being done."""
@@ -120,7 +123,7 @@ class Context:
         OutOfTime
             If the clock ran out; what was trained so far is kept.
         """
-        folder = (self.models or self.work) / self.experiment / self.preset.name
+        folder = (self.models or self.work) / (self.models_of or self.experiment) / self.preset.name
         kept = folder / f"{model.name}-seed{self.seed}.safetensors"
         wanted = make_estimator(model, self.settings(model), self.seed)
         if kept.exists():

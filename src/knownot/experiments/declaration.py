@@ -108,6 +108,8 @@ class Experiment(ABC):
     seeds : tuple of int
     value : int
         Worth of a run on a GPU beside the others; the largest comes first in the queue.
+    models_of : str
+        Another experiment, of whose models of the same names, settings and data kept ones are taken. Default: its own.
     """
 
     #: Parts of the data that presets may limit.
@@ -127,6 +129,7 @@ class Experiment(ABC):
     emphasised: str = "knownot"
     seeds: tuple[int, ...] = (0, 1, 2)
     value: int = 0
+    models_of: str = ""
 
     def __post_init__(self) -> None:
         """Refuse presets that speak of something else.

@@ -16,7 +16,7 @@ from knownot.files import whole_file
 
 PAGE = "experiments.md"
 IMAGES = Path("images", "experiments")
-PRESETS = ("paper", "cpu", "smoke")
+PRESETS = ("paper", "fast", "cpu", "smoke")
 DIGITS = 4
 
 PREFACE = """# Experiments

@@ -36,8 +36,8 @@ class Preset:
 
     Attributes
     ----------
-    name : {"smoke", "cpu", "paper"}
-        Seconds; within an hour on two cores; what the paper describes.
+    name : {"smoke", "cpu", "fast", "paper"}
+        Seconds; within an hour on two cores; in pieces of minutes on a GPU; what the paper describes.
     settings : mapping of str to mapping
         Further settings of a model by its name; those under "" are for all.
     at_most : mapping of str to int

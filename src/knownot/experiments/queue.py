@@ -11,7 +11,7 @@ from knownot.experiments.results import Results
 
 @dataclass(frozen=True)
 class Item:
-    """One seed of one experiment, to be run at the paper's size.
+    """One seed of one experiment at one size.
 
     Attributes
     ----------
@@ -30,7 +30,11 @@ class Item:
         return self.preset.gpu_minutes
 
 
-def queue(results: Results, preset: str = "paper") -> list[Item]:
+#: Sizes for a GPU; of an experiment that has several the first is queued.
+QUEUED = ("fast", "paper")
+
+
+def queue(results: Results, preset: str | None = None) -> list[Item]:
     """Seeds without a result, the most valuable first.
 
     The first seeds of all experiments come before their second ones: one number of each is worth
@@ -39,13 +43,16 @@ def queue(results: Results, preset: str = "paper") -> list[Item]:
     Parameters
     ----------
     results : Results
-    preset : str
+    preset : str, optional
+        This size alone. Default: of each experiment the one made for a GPU in pieces of minutes, "fast", where it
+        has that, else "paper".
     """
+    wanted = QUEUED if preset is None else (preset,)
     items = [
-        Item(experiment, experiment.preset(preset), seed)
+        Item(experiment, experiment.preset(size), seed)
         for experiment in EXPERIMENTS.values()
-        if preset in experiment.presets
+        for size in [name for name in wanted if name in experiment.presets][:1]
         for seed in experiment.seeds
-        if not results.path(experiment.name, preset, seed).exists()
+        if not results.path(experiment.name, size, seed).exists()
     ]
     return sorted(items, key=lambda item: (item.experiment.seeds.index(item.seed), -item.experiment.value))

@@ -68,6 +68,7 @@ class Runner:
             clock=self.clock,
             tell=self.tell,
             progress=self.progress,
+            models_of=experiment.models_of,
         )
         measured = experiment.measure(context)
         result = {
