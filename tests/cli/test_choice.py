@@ -12,15 +12,17 @@ import pytest
 from knownot.cli.choice import choose_method
 from knownot.data import Dataset
 
-TABLE, GREY, COLOUR = (Dataset(np.zeros(shape), np.zeros(2)) for shape in ((2, 3), (2, 8, 8, 1), (2, 8, 8, 3)))
+SHAPES = (2, 3), (2, 28, 28, 1), (2, 16, 20, 3), (2, 8, 8, 3)
+TABLE, GREY, COLOUR, TINY = (Dataset(np.zeros(shape), np.zeros(2)) for shape in SHAPES)
 
 
 def test_choose_method_by_the_kind_of_samples():
-    assert [choose_method(data, {}, {}).method for data in (TABLE, GREY, COLOUR)] == ["embedding", "gmvae", "gmvae"]
+    chosen = [choose_method(data, {}, {}).method for data in (TABLE, GREY, COLOUR, TINY)]
+    assert chosen == ["embedding", "gmvae", "softmax", "gmvae"]
     assert choose_method(Dataset(pd.DataFrame({"a": ["x"]})), {}, {}).method == "embedding"
     advice = [choose_method(data, {}, {}).advice for data in (TABLE, GREY, COLOUR)]
     assert [bool(text) for text in advice] == [False, False, True]
-    assert "pretrained encoder" in advice[2]
+    assert "knownot embed" in advice[2]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,21 @@ def test_choose_method_by_the_kind_of_samples():
 def test_choose_method_heeds_what_was_given(options, settings, method):
     assert choose_method(TABLE, options, settings).method == method
     assert choose_method(GREY, options, settings).method == "gmvae"
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "method"),
+    [
+        ({"--epochs": 3, "--rule": "nc-d", "--accept": 0.9}, {"training__patience": 3}, "softmax"),
+        ({"--subclusters": 2}, {}, "gmvae"),
+        ({"--rule": "evidence"}, {}, "gmvae"),
+        ({}, {"classifier_weight": 0.0}, "gmvae"),
+    ],
+)
+def test_choose_method_for_photographs_heeds_what_was_given(options, settings, method):
+    choice = choose_method(COLOUR, options, settings)
+    assert choice.method == method
+    assert method == "softmax" or "was given, which softmax has not" in choice.reason
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def command(
 
     Classifiers learn classes; other methods take samples without labels as well.
 
-    Without --method, tables are learned by embedding and images by gmvae.
+    Without --method, tables are learned by embedding, grey images by gmvae and photographs in colour by softmax.
 
     Held-out samples, and classes that are not named by --known or --groups, show how well it does.
     """
