@@ -27,6 +27,7 @@ RACES = {
     "photos": ["photos.py"],
     "damage": ["damage.py"],
     "views": ["views.py"],
+    "mixing": ["mixing.py"],
 }
 
 
