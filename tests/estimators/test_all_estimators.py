@@ -27,6 +27,7 @@ from knownot.rules import MaximumLogit, Weibull
 
 SMALL = {"max_epochs": 4, "batch_size": 32, "random_state": 0}
 GMVAE = SMALL | {"hidden": (16,), "latent_dim": 3}
+LOGIT_RULES = ("max-softmax", "max-logit", "energy", "openmax", "network")
 CLASSES = [catalogue.resolve(address) for address in catalogue.ESTIMATORS.values()]
 
 
@@ -174,7 +175,7 @@ def test_to_moves_the_rule_along(blobs):
     """Without a second device here: the rule is asked to follow the evidence, and moves all that it holds."""
     X, y, _ = blobs
     for name in catalogue.RULES:
-        own = SoftmaxClassifier if name in ("max-softmax", "max-logit", "energy", "openmax") else GMVAEClassifier
+        own = SoftmaxClassifier if name in LOGIT_RULES else GMVAEClassifier
         model = own(rule=name, **(GMVAE if own is GMVAEClassifier else SMALL)).fit(X, y)
         scores = model.score_samples(X)
         assert model.rule_.to("cpu") is model.rule_
@@ -253,12 +254,3 @@ def test_estimators_pass_check_estimator(estimator):
     torch.set_num_threads(1)
     results = check_estimator(estimator, expected_failed_checks=expected_failures(estimator), on_skip=None)
     assert sum(r["status"] == "passed" for r in results) > 40
-
-
-def test_a_momentum_of_its_own_is_an_argument():
-    from sklearn.base import clone
-
-    from knownot import SelfSupervisedEncoder
-
-    model = clone(SelfSupervisedEncoder(method="moco", momentum=0.9, training=TrainingSettings(momentum=0.8)))
-    assert (model.momentum, model.training.momentum) == (0.9, 0.8)

@@ -204,6 +204,7 @@ def test_load_reads_files_of_format_1(name, tmp_path):
 def test_load_reads_settings_of_format_1_as_training_settings():
     assert knownot.load(FORMAT_1 / "gmvae-rule-object.safetensors").training.get_params() == {
         **TrainingSettings().get_params(),
+        "schedule": "cosine",
         "warmup_epochs": 2,
         "weight_decay": 0.01,
     }

@@ -132,7 +132,6 @@ def expected_time(terminal: Terminal, estimator: Any, data: Dataset, n: int) -> 
         return ""
     from sklearn.base import clone
 
-    most = estimator.epochs_for(len(data)) + getattr(estimator, "pretrain_epochs", 0)
     trial = clone(estimator).set_params(max_epochs=2)
     if hasattr(trial, "pretrain_epochs"):
         trial.set_params(pretrain_epochs=0)
@@ -141,6 +140,9 @@ def expected_time(terminal: Terminal, estimator: Any, data: Dataset, n: int) -> 
         # Two epochs learn little, which says nothing of the model.
         warnings.simplefilter("ignore")
         trial.fit(as_input(data), data.labels)
+    # Asked of a fitted one, since the length of a training may depend on the kind of samples.
+    most = trial.set_params(max_epochs=estimator.max_epochs).epochs_for(len(data))
+    most += getattr(estimator, "pretrain_epochs", 0)
     epoch = trial.history_[-1]["seconds"]
     rest = time.perf_counter() - start - sum(record["seconds"] for record in trial.history_)
     return f": about {duration(n * (most * epoch + rest))} at most, with {most} epochs each"

@@ -63,8 +63,7 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
     history_: History
 
     def __new__(cls, *_: Any, **arguments: Any) -> Self:
-        # An encoder may have a momentum of its own.
-        moved = [name for name in arguments if name in _TRAINING_SETTINGS and name not in cls._get_param_names()]
+        moved = [name for name in arguments if name in _TRAINING_SETTINGS]
         if moved:
             given = ", ".join(f"{name}=..." for name in moved)
             raise TypeError(
