@@ -14,6 +14,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,7 +89,7 @@ def main() -> None:
         "rounds": options.rounds,
         "threads": options.threads,
     }
-    steps = {}
+    steps: dict[str, dict[str, Any]] = {}
     for name, own in times.items():
         steps[name] = {"milliseconds": round(1000 * statistics.median(own), 1)}
         for other, to in (("none", "times_none"), ("cutmix", "times_cutmix")):
@@ -99,8 +100,8 @@ def main() -> None:
         print(json.dumps(result))
         return
     for name, found in steps.items():
-        ratios = f"{found['times_none']} times none, {found['times_cutmix']} times cutmix"
-        print(f"{name:24}{found['milliseconds']:9.1f} ms  {ratios}")
+        text = f"{found['times_none']} times none, {found['times_cutmix']} times cutmix"
+        print(f"{name:24}{found['milliseconds']:9.1f} ms  {text}")
 
 
 if __name__ == "__main__":

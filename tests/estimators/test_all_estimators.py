@@ -13,11 +13,13 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import knownot
 from knownot import (
+    ContrastiveClassifier,
     CROSRClassifier,
     EmbeddingClassifier,
     GaussianMixtureClusterer,
     GaussianMixtureDensity,
     GMVAEClassifier,
+    SelfSupervisedEncoder,
     SoftmaxClassifier,
     TrainingSettings,
     catalogue,
@@ -247,6 +249,8 @@ SHORT = {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2}
         GaussianMixtureClusterer(n_components=3, **SHORT),
         CROSRClassifier(accept=None, blocks=((1, 16),), **SHORT),
         SoftmaxClassifier(hidden=(16,), rule=MaximumLogit(), **SHORT),
+        ContrastiveClassifier(width=0.25, **SHORT | {"learning_rate": 3e-3}),
+        SelfSupervisedEncoder(width=0.1, max_epochs=3, batch_size=32),
     ],
     ids=lambda estimator: type(estimator).__name__ + ("" if getattr(estimator, "accept", 1) else " closed"),
 )

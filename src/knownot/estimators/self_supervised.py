@@ -139,10 +139,8 @@ class SelfSupervisedEncoder(ContrastiveEstimator):
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Features of each sample, before the projection, shape (N, n_features), float32."""
-        network = self.module_.network if hasattr(self, "module_") else None
         samples = self._read(X)
-        assert network is not None
-        return torch.cat(list(self._apply_in_chunks(samples, network))).numpy()
+        return torch.cat(list(self._apply_in_chunks(samples, self.module_.network))).numpy()
 
     @property
     def _n_features_out(self) -> int:

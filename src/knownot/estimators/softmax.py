@@ -152,7 +152,7 @@ class SoftmaxClassifier(RejectingClassifier, NeuralEstimator):
             )
         if len(self.input_shape_) == 1:
             warnings.warn(
-                "SoftmaxClassifier is a baseline for images: on tables its scores say little of what is unknown. Use "
+                "SoftmaxClassifier is made for images: on tables its scores say little of what is unknown. Use "
                 "EmbeddingClassifier there.",
                 stacklevel=4,
             )
