@@ -8,7 +8,16 @@ from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset, TensorDataset
 
 from knownot.data import Batch, InMemoryBatches
-from knownot.training import TrainingPlan, choose_accelerator, choose_precision, precision, train
+from knownot.training import (
+    ADAM,
+    FAST_SGD,
+    TrainingPlan,
+    TrainingSettings,
+    choose_accelerator,
+    choose_precision,
+    precision,
+    train,
+)
 from knownot.training.feeding import Feed
 from knownot.training.schedule import divergence_weight_at, learning_rate_at
 
@@ -150,3 +159,13 @@ def test_feed_refuses_what_cannot_be_counted_or_shared():
         Feed(odd, "train_batches", CPU, rank=0, world_size=2)
     with pytest.raises(ValueError, match="a DataLoader without a length, which the learning rate's schedule needs"):
         Feed(DataLoader(Endless()), "train_batches", CPU)
+
+
+def test_settings_left_open_are_those_of_the_recipe():
+    plan = TrainingSettings().plan()
+    assert (plan.optimizer, plan.schedule, plan.weight_decay, plan.keep) == ("adam", "cosine", 0.0, "best")
+    plan = TrainingSettings().plan(FAST_SGD)
+    assert (plan.optimizer, plan.momentum, plan.schedule, plan.keep) == ("sgd", 0.85, "triangle", "last")
+    given = TrainingSettings(optimizer="adam", momentum=0.0, schedule="constant", weight_decay=0.0, keep="best")
+    assert given.plan(FAST_SGD) == TrainingPlan(momentum=0.0, schedule="constant")
+    assert [recipe.learning_rate(200) for recipe in (ADAM, FAST_SGD)] == pytest.approx([1e-3, 0.3])
