@@ -134,9 +134,6 @@ class GradMix:
     ----------
     ratio : (float, float), default=(0.1, 0.5)
         Smallest and largest ratio of sides, within (0, 1]; drawn uniformly.
-    layercam : bool, default=True
-        Which maps are asked for: those of :func:`~knownot.views.layercam` or those of
-        :func:`~knownot.views.gradcam`. It is for whoever computes them; any map is taken here.
 
     Raises
     ------
@@ -164,7 +161,6 @@ class GradMix:
     """
 
     ratio: tuple[float, float] = (0.1, 0.5)
-    layercam: bool = True
 
     needs_attribution: ClassVar[bool] = True
 
