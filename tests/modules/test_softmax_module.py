@@ -7,8 +7,8 @@ from scipy.special import log_softmax
 
 from knownot.data import Batch
 from knownot.modules.open_gmvae import OpenGMVAE
-from knownot.modules.softmax import SoftmaxNet
-from knownot.networks import ConvEncoder
+from knownot.modules.softmax import PhotoNet, SoftmaxNet
+from knownot.networks import ConvEncoder, FastConvNet
 
 IMAGES = {"input_shape": (1, 9, 8), "blocks": ((1, 3), (2, 5)), "hidden": (11, 7)}
 TABLE = {"input_shape": (4,), "hidden": (11, 7)}
@@ -94,3 +94,25 @@ def test_softmax_net_refuses_unusable_arguments():
     for share in (-0.1, 1.0, float("nan")):
         with pytest.raises(ValueError, match=r"label_smoothing=.* does not work: give a share from 0 to below 1"):
             SoftmaxNet((4,), 2, label_smoothing=share)
+
+
+def test_photo_net_learns_from_a_view_for_each_network_and_is_judged_on_the_image_itself():
+    seen = []
+
+    def view(x):
+        seen.append(x)
+        return torch.zeros_like(x) + len(seen)
+
+    networks = [FastConvNet((3, 16, 16), widths=(4, 4)) for _ in range(2)]
+    given = []
+    for network in networks:
+        network.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    module = PhotoNet(networks, 3, views=view)
+    batch = Batch(torch.rand(4, 3, 16, 16), torch.tensor([0, 1, 2, 0]))
+    module.loss(batch)
+    assert all(torch.equal(x, batch.x) for x in seen)
+    assert [float(x.mean()) for x in given] == [1.0, 2.0]
+    given.clear()
+    module.eval().loss(batch)
+    assert all(torch.equal(x, batch.x) for x in given)
+    assert len(given) == len(seen) == 2
