@@ -182,6 +182,7 @@ def test_rows_are_contrasted_too():
         ({"supervised_weight": -1.0}, "two numbers of at least 0"),
         ({"self_supervised_weight": 0.0, "mixing": Mixup()}, "mixing is a part of the self-supervised loss"),
         ({"mixing": GradMix(), "layers": ("layer9",)}, "give some of layer1, layer2, layer3, layer4"),
+        ({"projection_hidden": (0,)}, "widths of at least 1"),
         ({"attribution": "saliency"}, "attribution='saliency' of 'loss' is not known"),
     ],
 )

@@ -86,7 +86,7 @@ class Contrastive(Module):
     Raises
     ------
     ValueError
-        If both weights are 0, one is negative, or the network has no such stages.
+        If both weights are 0, one is negative, a width is below 1, or the network has no such stages.
 
     Examples
     --------
@@ -122,6 +122,11 @@ class Contrastive(Module):
             raise ValueError(
                 f"supervised_weight={supervised_weight!r} and self_supervised_weight={self_supervised_weight!r} do not "
                 "work: give two numbers of at least 0, one of them above 0."
+            )
+        if projection_dim < 1 or any(width < 1 for width in projection_hidden):
+            raise ValueError(
+                f"projection_dim={projection_dim!r} and projection_hidden={tuple(projection_hidden)!r} do not work: give "
+                "widths of at least 1."
             )
         if mixing is not None and self_supervised_weight == 0:
             raise ValueError(
