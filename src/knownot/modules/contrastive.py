@@ -125,8 +125,8 @@ class Contrastive(Module):
             )
         if projection_dim < 1 or any(width < 1 for width in projection_hidden):
             raise ValueError(
-                f"projection_dim={projection_dim!r} and projection_hidden={tuple(projection_hidden)!r} do not work: give "
-                "widths of at least 1."
+                f"projection_dim={projection_dim!r} and projection_hidden={tuple(projection_hidden)!r} do not work: "
+                "give widths of at least 1."
             )
         if mixing is not None and self_supervised_weight == 0:
             raise ValueError(
