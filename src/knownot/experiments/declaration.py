@@ -143,6 +143,7 @@ class Experiment(ABC):
             models = ("", *(model.name for model in self.models))
             for what, given, known in (
                 ("settings of", preset.settings, models),
+                ("seeds of", preset.only, models),
                 ("limits of", preset.at_most, self.parts),
             ):
                 if foreign := [name for name in given if name not in known]:

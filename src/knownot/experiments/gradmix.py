@@ -98,6 +98,7 @@ _FAST: Settings = {
     "training__schedule": "triangle",
     "training__weight_decay": 5e-4,
 }
+_ONLY_FIRST = " The contrastive network was trained on the first split alone."
 _NARROW = "a quarter of the channels of ResNet-18, batches of 128"
 
 
@@ -106,8 +107,17 @@ def _contrastive(name: str, title: str, data: _Data, **settings: Any) -> Model:
     return Model(name, "ContrastiveClassifier", {**PAPER_SETTINGS, **data.losses, **settings}, title)
 
 
-def _presets(data: _Data, models: Sequence[Model], cpu: int | None = None, **at_most: int) -> dict[str, Preset]:
-    """Sizes of an experiment on protocols; models with a network of their own are trained as it is usual for it."""
+def _presets(
+    data: _Data,
+    models: Sequence[Model],
+    cpu: int | None = None,
+    only: Mapping[str, Sequence[int]] | None = None,
+    **at_most: int,
+) -> dict[str, Preset]:
+    """Sizes of an experiment on protocols; models with a network of their own are trained as it is usual for it.
+
+    ``only`` names models that the preset "cpu" trains at some seeds.
+    """
     ours = [model.name for model in models if model.settings.get("network", "").startswith("resnet")]
     others = [model.name for model in models if model.name not in ours]
     epochs, limits = cpu or data.cpu, {**data.at_most, **at_most}
@@ -134,7 +144,8 @@ def _presets(data: _Data, models: Sequence[Model], cpu: int | None = None, **at_
                 {"width": 0.25, "max_epochs": epochs, "batch_size": 128}, None if data.photo else {"max_epochs": epochs}
             ),
             limits,
-            note=small + (less if data.epochs > 100 else "."),
+            only=only or {},
+            note=small + (less if data.epochs > 100 else ".") + (_ONLY_FIRST if only else ""),
         ),
         Preset(
             "fast",
@@ -169,7 +180,7 @@ def _protocol(name: str, title: str, data: _Data, auroc: float, value: int) -> P
         protocol=name,
         models=models,
         methods=(Method("gradmix", "SupCon + SimCLR" if name == "mnist" else "GradMix", "gradmix"), *_BESIDE),
-        presets=_presets(data, models),
+        presets=_presets(data, models, only={"gradmix": (0,)}),
         published={"gradmix": {"auroc": auroc}},
         emphasised="gradmix",
         value=value,

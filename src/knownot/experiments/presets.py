@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class Preset:
     at_most : mapping of str to int
         Most samples of each part of the data, drawn by the seed. What the parts are called is up to the kind of
         the experiment.
+    only : mapping of str to collection of int
+        Seeds at which a model is trained, by its name; other models are trained at all of them.
     gpu_minutes : float
         What one seed is expected to take on a GPU.
     note : str
@@ -52,8 +54,20 @@ class Preset:
     name: str
     settings: Mapping[str, Settings] = field(default_factory=dict)
     at_most: Mapping[str, int] = field(default_factory=dict)
+    only: Mapping[str, Collection[int]] = field(default_factory=dict)
     gpu_minutes: float = 0.0
     note: str = ""
+
+    def trains(self, model: Model, seed: int) -> bool:
+        """Whether a model is trained at a seed.
+
+        Examples
+        --------
+        >>> preset = Preset("cpu", only={"slow": (0,)})
+        >>> [preset.trains(Model(name, "SoftmaxClassifier"), 1) for name in ("slow", "fast")]
+        [False, True]
+        """
+        return seed in self.only.get(model.name, (seed,))
 
     def settings_of(self, model: Model) -> dict[str, Any]:
         """Settings of a model at this preset: its own, those for all, those for it alone; the last one counts.

@@ -76,6 +76,14 @@ def test_result_names_the_split_of_its_seed(measured):
     assert measured["models"]["gradmix"]["seconds"] > 0
 
 
+def test_models_are_left_out_at_some_seeds(tmp_path):
+    preset = Preset("smoke", {"softmax": {"max_epochs": 1}}, {"test": 60}, only={"gradmix": (0,)})
+    runner = Runner(Results(tmp_path), device="cpu", tell=lambda _: None)
+    result = json.loads(runner.run(EXPERIMENT, preset, 1).read_text())
+    assert list(result["models"]) == ["softmax"]
+    assert list(result["methods"]) == ["softmax", "softmax+energy", "softmax+neighbours", "pixels", "pixels+cosine"]
+
+
 def test_split_of_a_seed():
     assert [EXPERIMENT.split_of(seed) for seed in (0, 1, 4, 5)] == [1, 2, 5, 1]
     assert [Fixed.split_of(seed) for seed in (0, 3)] == [4, 4]

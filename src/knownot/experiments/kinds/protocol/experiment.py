@@ -19,7 +19,8 @@ class ProtocolExperiment(Experiment):
     A model learns from all training images of the known classes; what it needs to select weights and to calibrate
     its threshold it holds out itself. The test images of known and unknown classes select nothing.
 
-    Presets may limit the samples of "train" and "test", and the "pixels" of a side.
+    Presets may limit the samples of "train" and "test", and the "pixels" of a side; they may leave models out at some
+    seeds, and with them the methods on these.
 
     Attributes
     ----------
@@ -54,12 +55,14 @@ class ProtocolExperiment(Experiment):
         from knownot.experiments.trained import trained_facts
 
         parts = load_protocol(self.protocol, self.split_of(context.seed), context.preset.at_most, context.seed)
-        models = {m.name: context.trained(m, parts.train_x, parts.train_codes) for m in self.models}
+        used = [model for model in self.models if context.preset.trains(model, context.seed)]
+        models = {m.name: context.trained(m, parts.train_x, parts.train_codes) for m in used}
+        methods = [method for method in self.methods if method.model is None or method.model in models]
         context.say("scoring")
         return Measured(
             {
-                "methods": measure_methods(self.methods, models, parts, context.seed),
-                "models": {m.name: trained_facts(models[m.name], context.settings(m)) for m in self.models},
+                "methods": measure_methods(methods, models, parts, context.seed),
+                "models": {m.name: trained_facts(models[m.name], context.settings(m)) for m in used},
                 **parts.facts,
             }
         )
