@@ -69,16 +69,7 @@ class ActivatedExperiment(Experiment):
         }
         if context.seed != self.seeds[0]:
             return Measured(facts)
-        pixels = (pair[0][:_SHOWN] * 255.0).round().byte().permute(0, 2, 3, 1)
-        largest = {
-            name: of[:_SHOWN] / of[:_SHOWN].amax((1, 2), keepdim=True).clamp_min(1e-30) for name, of in maps.items()
-        }
-        sheet = {
-            "images": pixels.tolist(),
-            "maps": {
-                name: [[[round(v, 3) for v in row] for row in m] for m in of.tolist()] for name, of in largest.items()
-            },
-        }
+        sheet = sheet_of(pair[0][:_SHOWN], {name: of[:_SHOWN] for name, of in maps.items()})
         return Measured(facts, {"maps": sheet})
 
     @property
