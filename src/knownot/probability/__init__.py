@@ -7,6 +7,7 @@ from knownot.probability.gaussian import (
     kl_standard_normal,
     pairwise_log_prob,
     soft_bound,
+    soft_clip,
 )
 from knownot.probability.likelihoods import (
     BernoulliLikelihood,
@@ -32,4 +33,5 @@ __all__ = [
     "make_likelihood",
     "pairwise_log_prob",
     "soft_bound",
+    "soft_clip",
 ]
