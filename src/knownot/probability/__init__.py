@@ -18,20 +18,25 @@ from knownot.probability.likelihoods import (
     log_mass_unit_interval,
     make_likelihood,
 )
+from knownot.probability.mixtures import Components, check_components, mixture_log_prob, sample_components
 
 __all__ = [
     "LOG_TWO_PI",
     "BernoulliLikelihood",
+    "Components",
     "GaussianLikelihood",
     "GreyBernoulli",
     "TruncatedGaussianLikelihood",
     "TruncatedNormal",
     "at_least_float32",
+    "check_components",
     "diagonal_gaussian",
     "kl_standard_normal",
     "log_mass_unit_interval",
     "make_likelihood",
+    "mixture_log_prob",
     "pairwise_log_prob",
+    "sample_components",
     "soft_bound",
     "soft_clip",
 ]
