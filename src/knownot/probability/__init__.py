@@ -19,6 +19,7 @@ from knownot.probability.likelihoods import (
     make_likelihood,
 )
 from knownot.probability.mixtures import Components, check_components, mixture_log_prob, sample_components
+from knownot.probability.overlaps import log_overlap, mixture_self_overlap
 
 __all__ = [
     "LOG_TWO_PI",
@@ -33,8 +34,10 @@ __all__ = [
     "diagonal_gaussian",
     "kl_standard_normal",
     "log_mass_unit_interval",
+    "log_overlap",
     "make_likelihood",
     "mixture_log_prob",
+    "mixture_self_overlap",
     "pairwise_log_prob",
     "sample_components",
     "soft_bound",
