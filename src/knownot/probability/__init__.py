@@ -1,5 +1,6 @@
 """Likelihoods, priors and divergences, in the idiom of torch.distributions."""
 
+from knownot.probability.divergences import cauchy_schwarz, cauchy_schwarz_mixtures, kl_sampled
 from knownot.probability.gaussian import (
     LOG_TWO_PI,
     at_least_float32,
@@ -30,8 +31,11 @@ __all__ = [
     "TruncatedGaussianLikelihood",
     "TruncatedNormal",
     "at_least_float32",
+    "cauchy_schwarz",
+    "cauchy_schwarz_mixtures",
     "check_components",
     "diagonal_gaussian",
+    "kl_sampled",
     "kl_standard_normal",
     "log_mass_unit_interval",
     "log_overlap",
