@@ -21,6 +21,7 @@ from knownot.probability.likelihoods import (
 )
 from knownot.probability.mixtures import Components, check_components, mixture_log_prob, sample_components
 from knownot.probability.overlaps import log_overlap, mixture_self_overlap
+from knownot.probability.priors import MixturePrior, Posterior, Prior, StandardNormalPrior, VampPrior
 
 __all__ = [
     "LOG_TWO_PI",
@@ -28,8 +29,13 @@ __all__ = [
     "Components",
     "GaussianLikelihood",
     "GreyBernoulli",
+    "MixturePrior",
+    "Posterior",
+    "Prior",
+    "StandardNormalPrior",
     "TruncatedGaussianLikelihood",
     "TruncatedNormal",
+    "VampPrior",
     "at_least_float32",
     "cauchy_schwarz",
     "cauchy_schwarz_mixtures",
