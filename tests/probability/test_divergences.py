@@ -213,8 +213,10 @@ def test_mixtures_of_different_widths_are_refused():
         cauchy_schwarz_mixtures(mixture(2, 3), mixture(2, 2))
     with pytest.raises(ValueError, match="the codes have 3 dimensions, the components 2"):
         cauchy_schwarz(torch.zeros(1, 3), torch.zeros(1, 3), mixture(2, 2))
-    with pytest.raises(ValueError, match=r"give \(K,\), \(K, d\)"):
-        cauchy_schwarz_mixtures(mixture(2, 3)._replace(log_variances=torch.zeros(4, 3)), mixture(2, 3))
+    broken = mixture(2, 3)._replace(log_variances=torch.zeros(4, 3))
+    for pair in ((broken, mixture(2, 3)), (mixture(2, 3, shared=True), broken)):
+        with pytest.raises(ValueError, match=r"give \(K,\), \(K, d\)"):
+            cauchy_schwarz_mixtures(*pair)
 
 
 def test_a_gaussian_overlaps_a_mixture_by_its_density_smeared_out():
