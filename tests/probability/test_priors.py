@@ -36,6 +36,7 @@ def test_standard_normal_prior_is_the_standard_normal_distribution():
     prior = StandardNormalPrior(4)
     assert (prior.latent_dim, prior.n_components) == (4, 1)
     assert list(prior.parameters()) == []
+    assert len(prior.state_dict()) == 0
     z = torch.randn(50, 4)
     expected = stats.norm.logpdf(z.numpy()).sum(-1)
     np.testing.assert_allclose(mixture_log_prob(z, prior.components()), expected, rtol=1e-6)
@@ -215,6 +216,7 @@ def test_pseudo_inputs_start_in_the_middle_before_they_see_samples():
 def test_priors_are_saved_restored_moved_and_started(case):
     (prior, posterior), (other, _) = list(some_priors())[case], list(some_priors())[case]
     other.load_state_dict(prior.state_dict())
+    assert set(prior.state_dict()) == {name for name, _ in prior.named_parameters()}
     for ours, theirs in zip(prior.components(posterior), other.components(posterior), strict=True):
         assert torch.equal(ours, theirs)
     assert len(prior.components(posterior).means) == prior.n_components
