@@ -248,7 +248,7 @@ def test_what_can_be_learned_of_an_isotropic_gaussian_is_a_parameter():
         assert list(likelihood.parameters()) == []
         assert set(likelihood.state_dict()) == names
     tiny = IsotropicGaussianLikelihood(1e-20)
-    assert tiny.decoder_variance.item() == pytest.approx(1e-20, rel=1e-4)
+    assert tiny.decoder_variance.item() == pytest.approx(1e-20, rel=1e-4, abs=0.0)
 
 
 @pytest.mark.parametrize("variance", ["fixed", 0.0, -1.0, math.inf, math.nan])
@@ -309,7 +309,7 @@ def test_values_between_levels_count_as_the_nearest():
     torch.testing.assert_close(near, ours.log_prob(torch.tensor([0.0, 0.25, 0.25, 1.0])))
 
 
-@pytest.mark.parametrize("scale", [0.0005, 0.004, 0.008, 0.1, 2.0])
+@pytest.mark.parametrize("scale", [0.0005, 0.004, 0.008, 0.1, 2.0, 1e5])
 @pytest.mark.parametrize("loc", [-0.5, 0.0, 0.302, 0.97, 3.0])
 def test_mean_of_discretised_logistic_is_that_of_its_levels(loc, scale):
     ours = DiscretisedLogistic(torch.tensor(loc), torch.tensor(scale).log())
@@ -318,6 +318,13 @@ def test_mean_of_discretised_logistic_is_that_of_its_levels(loc, scale):
     # Half a level at most; of a smooth function the midpoint rule has an error of its slope / 24, in squared levels.
     tolerance = (1 / 255) ** 2 / (48 * scale) + 1e-7 if scale > 1.9 / 255 else 0.5 / 255
     assert ours.mean.item() == pytest.approx(expected, abs=tolerance)
+
+
+def test_mean_of_discretised_logistic_is_never_outside():
+    for side in (-1.0, 1.0):
+        loc = side * torch.linspace(1e9, 2e9, 101, dtype=torch.float64)
+        mean = DiscretisedLogistic(loc, torch.tensor(-7.0)).mean
+        assert ((mean >= 0.0) & (mean <= 1.0)).all()
 
 
 @pytest.mark.parametrize(("loc", "scale"), [(0.3, 0.1), (-0.1, 0.4), (0.9, 0.02)])

@@ -67,9 +67,16 @@ def test_mixture_prior_starts_with_means_of_the_spread_variances_of_one_and_equa
 @pytest.mark.parametrize("parametrisation", ["free", "network"])
 def test_a_single_component_starts_at_a_draw(parametrisation):
     means = torch.cat(
-        [MixturePrior(50, 1, "diagonal", parametrisation, spread=2.0).components().means for _ in range(20)]
+        [MixturePrior(50, 1, "diagonal", parametrisation, spread=0.5).components().means for _ in range(20)]
     )
-    assert stats.kstest(means.detach().flatten().numpy() / 2.0, "norm").pvalue > 1e-3
+    assert stats.kstest(means.detach().flatten().numpy() / 0.5, "norm").pvalue > 1e-3
+
+
+def test_the_network_tells_components_apart_by_weights_of_usual_size():
+    """The means are not scaled up from nearly equal ones, which would make its steps as many times larger."""
+    for n_components in (10, 200):
+        head = MixturePrior(40, n_components, "diagonal", "network").network[-1]
+        assert 0.5 < head.weight[:40].std() * math.sqrt(256.0) < 2.0
 
 
 @pytest.mark.parametrize("covariance", ["shared", "diagonal"])
