@@ -50,6 +50,37 @@ def soft_bound(log_variance: Tensor, bound: float = 20.0) -> Tensor:
     return bound * torch.tanh(at_least_float32(log_variance) / bound)
 
 
+def soft_clip(log_variance: Tensor, low: float = -30.0, high: float = 30.0) -> Tensor:
+    """Keep a log-variance in (low, high), and leave it as it is but for the last few nats.
+
+    Above the lower bound it is log(exp(x) + exp(low)): 10 nats inside, value and gradient are changed by
+    5e-5, and the gradient fades over a few nats outside. :func:`soft_bound` with its bound of 20 would
+    turn -13.8, the logarithm of 1e-6, into -12.0: this is for a variance that is itself a result, such
+    as that of a decoder.
+
+    Parameters
+    ----------
+    log_variance : Tensor
+        Any shape, in nats.
+    low, high : float
+        Bounds in nats, at least some 20 apart.
+
+    Returns
+    -------
+    Tensor
+        Same shape, computed in float32 or better.
+
+    Examples
+    --------
+    >>> import torch
+    >>> soft_clip(torch.tensor([-1e6, -13.8, 5.0, 1e6]))
+    tensor([-30.0000, -13.8000,   5.0000,  30.0000])
+    """
+    log_variance = at_least_float32(log_variance)
+    raised = torch.logaddexp(log_variance, torch.full_like(log_variance, low))
+    return -torch.logaddexp(-raised, torch.full_like(raised, -high))
+
+
 def diagonal_gaussian(mean: Tensor, log_variance: Tensor) -> Independent:
     """Gaussian with diagonal covariance over the last dimension.
 
@@ -105,7 +136,9 @@ def pairwise_log_prob(z: Tensor, means: Tensor, log_variances: Tensor) -> Tensor
     Parameters
     ----------
     z : Tensor, shape (N, d)
-    means, log_variances : Tensor, shape (K, d)
+    means : Tensor, shape (K, d)
+    log_variances : Tensor, shape (K, d) or (1, d)
+        (1, d) where all Gaussians have the same variances.
 
     Returns
     -------
