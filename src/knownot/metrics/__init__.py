@@ -1,4 +1,4 @@
-"""Metrics; in all of them higher knownness means more known."""
+"""Metrics; wherever knownness is one of the arguments, higher means more known."""
 
 from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
 from knownot.metrics.geometry import (
