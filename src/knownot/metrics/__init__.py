@@ -1,6 +1,7 @@
 """Metrics; wherever knownness is one of the arguments, higher means more known."""
 
 from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
+from knownot.metrics.generation import frechet_distance, mmd
 from knownot.metrics.geometry import (
     AccuracyDrop,
     accuracy_drop,
@@ -44,8 +45,10 @@ __all__ = [
     "closed_set_accuracy",
     "dtacc",
     "f1_against_unknown_classes",
+    "frechet_distance",
     "intrinsic_dimension",
     "intrinsic_dimensions",
+    "mmd",
     "open_macro_f1",
     "open_set_report",
     "openness",
