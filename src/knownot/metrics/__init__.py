@@ -9,6 +9,7 @@ from knownot.metrics.geometry import (
     intrinsic_dimension,
     intrinsic_dimensions,
 )
+from knownot.metrics.latent import active_dimensions, information_per_dimension, knn_error
 from knownot.metrics.open_set import (
     acceptance,
     best_f1_threshold,
@@ -38,6 +39,7 @@ __all__ = [
     "acceptance",
     "accuracy_drop",
     "activated_share",
+    "active_dimensions",
     "aupr_known",
     "aupr_unknown",
     "auroc",
@@ -46,8 +48,10 @@ __all__ = [
     "dtacc",
     "f1_against_unknown_classes",
     "frechet_distance",
+    "information_per_dimension",
     "intrinsic_dimension",
     "intrinsic_dimensions",
+    "knn_error",
     "mmd",
     "open_macro_f1",
     "open_set_report",
