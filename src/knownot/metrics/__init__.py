@@ -1,6 +1,7 @@
 """Metrics; wherever knownness is one of the arguments, higher means more known."""
 
 from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
+from knownot.metrics.clustering import clustering_accuracy, majority_accuracy, representative_accuracy
 from knownot.metrics.generation import frechet_distance, mmd
 from knownot.metrics.geometry import (
     AccuracyDrop,
@@ -45,6 +46,7 @@ __all__ = [
     "auroc",
     "best_f1_threshold",
     "closed_set_accuracy",
+    "clustering_accuracy",
     "dtacc",
     "f1_against_unknown_classes",
     "frechet_distance",
@@ -52,12 +54,14 @@ __all__ = [
     "intrinsic_dimension",
     "intrinsic_dimensions",
     "knn_error",
+    "majority_accuracy",
     "mmd",
     "open_macro_f1",
     "open_set_report",
     "openness",
     "oscr",
     "oscr_curve",
+    "representative_accuracy",
     "roc_curve",
     "tnr_at_tpr",
     "unknown_mask",
