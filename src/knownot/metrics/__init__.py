@@ -2,6 +2,7 @@
 
 from knownot.metrics.checks import UNKNOWN, UNKNOWN_NAME, unknown_mask
 from knownot.metrics.clustering import clustering_accuracy, majority_accuracy, representative_accuracy
+from knownot.metrics.density import bits_per_dim
 from knownot.metrics.generation import frechet_distance, mmd
 from knownot.metrics.geometry import (
     AccuracyDrop,
@@ -45,6 +46,7 @@ __all__ = [
     "aupr_unknown",
     "auroc",
     "best_f1_threshold",
+    "bits_per_dim",
     "closed_set_accuracy",
     "clustering_accuracy",
     "dtacc",
