@@ -88,9 +88,9 @@ def test_dimension_of_classes_and_their_mean():
     [
         (np.zeros((5, 2)), None, "5 embeddings, 1 of them different, have 0 ratios"),
         (np.eye(9) * np.arange(1, 10), [0] * 8 + [1], "1 embeddings of class 1, 1 of them different"),
-        (np.zeros(5), None, r"embeddings have shape \(5,\)"),
-        (np.zeros((0, 3)), None, r"embeddings have shape \(0, 3\)"),
-        ([[np.nan, 0.0], [1.0, 2.0]], None, "1 of 2 embeddings have NaN"),
+        (np.zeros(5), None, r"embeddings has shape \(5,\)"),
+        (np.zeros((0, 3)), None, r"embeddings has shape \(0, 3\)"),
+        ([[np.nan, 0.0], [1.0, 2.0]], None, "1 of 2 rows of embeddings have NaN"),
         (np.zeros((5, 2)), [0, 1], "labels has 2 entries for 5 samples"),
     ],
 )

@@ -6,6 +6,7 @@ Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, s
 
 from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, label_codes
 from knownot.data.batches import Batch, InMemoryBatches
+from knownot.data.binarising import binarise, draw_pixels
 from knownot.data.folders import read_folder, read_images
 from knownot.data.hidden_classes import LeaveClassesOut, hidden_groups, hold_back
 from knownot.data.named import NAMED, NamedSet, load_named
@@ -29,9 +30,11 @@ __all__ = [
     "OpenSetSplit",
     "Protocol",
     "arcs",
+    "binarise",
     "blobs",
     "check_finite",
     "check_labels",
+    "draw_pixels",
     "hidden_groups",
     "hold_back",
     "image_tensor",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from knownot.metrics.checks import label_array
+from knownot.metrics.checks import as_rows, label_array
 
 Floats = NDArray[np.float64]
 
@@ -112,15 +112,7 @@ def intrinsic_dimensions(
     >>> {name: round(value, 1) for name, value in found.items()}
     {'line': 1.0, 'plane': 2.0}
     """
-    rows = np.asarray(embeddings, dtype=np.float64)
-    if rows.ndim != 2 or rows.size == 0:
-        raise ValueError(f"embeddings have shape {rows.shape}: give one row for each sample, (N, D).")
-    n_bad = int((~np.isfinite(rows)).any(1).sum())
-    if n_bad:
-        raise ValueError(
-            f"{n_bad} of {len(rows)} embeddings have NaN or infinite entries: leave these rows out, or find out where "
-            "they come from."
-        )
+    rows = as_rows(embeddings, "embeddings")
     if not isinstance(discard, numbers.Real) or not 0.0 <= discard < 1.0:
         raise ValueError(f"discard={discard!r} does not work: give a share from 0 to below 1.")
     if labels is None:
