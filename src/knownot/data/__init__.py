@@ -5,8 +5,10 @@ Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, s
 """
 
 from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, label_codes
+from knownot.data.balanced import BalancedBatches
 from knownot.data.batches import Batch, InMemoryBatches
 from knownot.data.binarising import binarise, draw_pixels
+from knownot.data.complexity import compressed_bits
 from knownot.data.folders import read_folder, read_images
 from knownot.data.hidden_classes import LeaveClassesOut, hidden_groups, hold_back
 from knownot.data.named import NAMED, NamedSet, load_named
@@ -21,6 +23,7 @@ __all__ = [
     "NAMED",
     "NAMED_TABLES",
     "PROTOCOLS",
+    "BalancedBatches",
     "Batch",
     "Dataset",
     "InMemoryBatches",
@@ -34,6 +37,7 @@ __all__ = [
     "blobs",
     "check_finite",
     "check_labels",
+    "compressed_bits",
     "draw_pixels",
     "hidden_groups",
     "hold_back",
