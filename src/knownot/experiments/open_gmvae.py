@@ -102,6 +102,8 @@ def _open_set(
     """One of the paper's four; the softmax classifier has the layers of phi_z."""
     paper = PAPER_SETTINGS[name]
     encoder = {key: paper[key] for key in ("blocks", "hidden")}
+    methods = (*_METHODS, *(_OF_PHOTOS if photographs else ()))
+    drawn = {method.name for method in methods}
     return OpenSetExperiment(
         name=name,
         protocol=name,
@@ -112,7 +114,7 @@ def _open_set(
             Model("softmax", "SoftmaxClassifier", {"network": "plain", **encoder}, title="softmax network"),
             *((_PHOTO,) if photographs else ()),
         ),
-        methods=(*_METHODS, *(_OF_PHOTOS if photographs else ())),
+        methods=methods,
         headlines=(
             headline,
             Headline("knownot+nc-u", headline.over),
@@ -120,7 +122,7 @@ def _open_set(
             Headline("knownot", "gmvae+nc-u"),
         ),
         n_subclusters=n_subclusters,
-        lines=_LINES,
+        lines={method: look for method, look in _LINES.items() if method in drawn},
         mapped=("crosr", "gmvae", "knownot", "softmax"),
         **more,
     )
