@@ -18,6 +18,8 @@ ESTIMATORS = {
     "ContrastiveClassifier": "knownot.estimators.contrastive:ContrastiveClassifier",
     "SelfSupervisedEncoder": "knownot.estimators.self_supervised:SelfSupervisedEncoder",
     "EmbeddingClassifier": "knownot.estimators.embedding:EmbeddingClassifier",
+    "VAE": "knownot.estimators.vae:VAE",
+    "SemiSupervisedVAE": "knownot.estimators.semi_supervised:SemiSupervisedVAE",
     "GaussianMixtureDensity": "knownot.estimators.mixture:GaussianMixtureDensity",
     "GaussianMixtureClusterer": "knownot.estimators.mixture:GaussianMixtureClusterer",
 }
@@ -29,6 +31,8 @@ METHODS = {
     "softmax": "SoftmaxClassifier",
     "contrastive": "ContrastiveClassifier",
     "embedding": "EmbeddingClassifier",
+    "vae": "VAE",
+    "semi-supervised": "SemiSupervisedVAE",
     "mixture-density": "GaussianMixtureDensity",
     "mixture-clusters": "GaussianMixtureClusterer",
 }
@@ -59,6 +63,9 @@ RULES = {
     "max-logit": "knownot.rules.softmax:MaximumLogit",
     "energy": "knownot.rules.softmax:Energy",
     "network": "knownot.rules.network:NetworkEvidence",
+    "log-density": "knownot.rules.outliers:LogDensity",
+    "complexity": "knownot.rules.outliers:ComplexityCorrected",
+    "typicality": "knownot.rules.outliers:Typicality",
 }
 
 #: Names of the package itself, to "module:name".

@@ -40,6 +40,8 @@ def some_evidence(z, seed=0):
         "deviance": torch.rand(len(z), generator=generator) + 1.0,
         "relative error": torch.rand(len(z), generator=generator) + 0.1,
         "smooth error": torch.rand(len(z), generator=generator) + 0.1,
+        "log-density": density.max(1).values,
+        "complexity": torch.zeros(len(z)),
     }
 
 
@@ -229,7 +231,11 @@ def test_rule_is_restored_from_its_state(name):
 
 # What OpenMax makes of a sample hangs on the scale of the logits, which these clusters do not have; directions from
 # the origin do not tell a cluster that lies on it, and a classifier's confidence has no bound far out.
-_NOT_BY_PLACE = ("openmax", "cosine", "class-similarity", "linear", "forest", "relative-mahalanobis", "residual")
+_NOT_BY_PLACE = (
+    *("openmax", "cosine", "class-similarity", "linear", "forest", "relative-mahalanobis", "residual"),
+    # Of densities, which know no classes.
+    *("log-density", "complexity", "typicality"),
+)
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if name not in _NOT_BY_PLACE])

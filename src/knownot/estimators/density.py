@@ -56,7 +56,15 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         samples = self._learn_columns(samples, places[0])
         training, selection, calibration = (samples[i] for i in places)
         self._learn_unlabelled(training, selection, random)
-        self._set_threshold(self._log_densities(calibration), self.accept)
+        self._fit_score(training, selection)
+        self._set_threshold(self._scores(calibration), self.accept)
+
+    def _fit_score(self, training: Samples, selection: Samples) -> None:
+        """Learn what the score needs beside the module, from samples that the threshold does not see."""
+
+    def _scores(self, samples: Samples) -> NDArray[np.float64]:
+        """Knownness of checked samples: here their log-density."""
+        return self._log_densities(samples)
 
     def _log_densities(self, samples: Samples) -> NDArray[np.float64]:
         found = torch.cat(list(self._apply_in_chunks(samples, self.module_.log_prob))).double().numpy()
@@ -67,7 +75,7 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         found = np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf) + self.scaling_.log_determinant
         return np.where(unjudged(samples), -np.inf, found)
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
+    def log_density(self, X: Any) -> NDArray[np.float64]:
         """Log-density of each sample in nats, shape (N,), in the units of X; of images, of values in [0, 1].
 
         A log-density may be above 0, and is of another scale for every kind of data. Of a table with categories
@@ -75,9 +83,13 @@ class DensityEstimator(OutlierMixin, Thresholded, NeuralEstimator):
         """
         return self._log_densities(self._read(X))
 
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Knownness of each sample, shape (N,), which the threshold is on: :meth:`log_density`."""
+        return self._scores(self._read(X))
+
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-density in nats, which a search over parameters can compare."""
-        return float(self.score_samples(X).mean())
+        return float(self.log_density(X).mean())
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """+1 for samples like those of the fit, -1 for those below the threshold."""

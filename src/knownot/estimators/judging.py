@@ -10,20 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from knownot.estimators.base import Estimator
 from knownot.estimators.columns import unjudged
 from knownot.estimators.inputs import Samples
-from knownot.estimators.labelling import Labelled
 from knownot.estimators.persistence import Saved
 from knownot.rules import Rule, Verdict, make_rule
 
-# Samples and their class indices.
+# Samples and their class indices, 0 for all where there are no labels.
 Part = tuple[Samples, NDArray[np.int64]]
 # Evidence by name on a chunk of samples, which may be filled up, and how many rows of it are true.
 Chunk = tuple[dict[str, Tensor], int]
 
 
-class RuleBased(Labelled):
+class RuleBased(Estimator):
     """What an estimator with a rule can do: gather evidence on samples, and let the rule judge them.
+
+    Without labels all samples are of one class.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class RuleBased(Labelled):
 
     def _subclusters_per_class(self) -> list[int]:
         """Subclusters of each class, as far as they are known."""
-        return [1] * len(self.classes_)
+        return [1]
 
     def _rule_settings(self) -> dict[str, Any]:
         """What else a rule that is given by name is made with."""
@@ -59,19 +61,6 @@ class RuleBased(Labelled):
         rule = self._make_rule()
         rule.check(self._subclusters_per_class())
         rule.check_evidence(self._evidence_names)
-
-    def _judged(self, part: Part, name: str) -> Part:
-        """The part without the rows that cannot be judged, from which nothing is learned."""
-        kept = ~unjudged(part[0])
-        if kept.all():
-            return part
-        lost = np.setdiff1d(part[1], part[1][kept])
-        if (name == "training" and len(lost)) or not kept.any():
-            raise ValueError(
-                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
-                "value that could be learned from: add samples, or leave the class out."
-            )
-        return part[0][kept], part[1][kept]
 
     def _fit_rule(self, training: Part, selection: Part | None, seed: int, like: Rule | None = None) -> None:
         """Fit the rule; without a selection part, its temperature is left to be fitted.
@@ -121,19 +110,23 @@ class RuleBased(Labelled):
         """Verdict and embedding of every piece of the samples."""
         start = 0
         for evidence, n in self._evidence_chunks(samples, self._evidence_needed):
-            z = evidence["embedding"]
             if start == 0:
                 # A model that was moved to another device takes its rule along.
-                self.rule_.to(z.device)
-            with torch.inference_mode():
-                # The rule sees the filled-up chunk too, so that its results do not depend on n either.
-                logits, knownness = self._evaluate_rule(z, evidence)
-                knownness = torch.nan_to_num(knownness[:n], nan=-torch.inf)
-                # Their gaps were filled for the sake of the nearest class.
-                knownness[torch.from_numpy(unjudged(samples[start : start + n]))] = -torch.inf
-                verdict = Verdict(logits[:n], knownness)
+                self.rule_.to(evidence["embedding"].device)
+            verdict = self._judge_chunk(evidence, samples[start : start + n])
             start += n
-            yield verdict, z[:n]
+            yield verdict, evidence["embedding"][:n]
+
+    def _judge_chunk(self, evidence: dict[str, Tensor], samples: Samples) -> Verdict:
+        """Verdict on one piece of the samples, from evidence on it that may be filled up."""
+        n = len(samples)
+        with torch.inference_mode():
+            # The rule sees the filled-up chunk too, so that its results do not depend on n either.
+            logits, knownness = self._evaluate_rule(evidence["embedding"], evidence)
+            knownness = torch.nan_to_num(knownness[:n], nan=-torch.inf)
+            # Their gaps were filled for the sake of the nearest class.
+            knownness[torch.from_numpy(unjudged(samples))] = -torch.inf
+            return Verdict(logits[:n], knownness)
 
     def _evaluate_rule(self, z: Tensor, evidence: dict[str, Tensor]) -> Verdict:
         return self.rule_.evaluate(z, evidence)

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from knownot.data import label_codes
 from knownot.estimators.base import Estimator
-from knownot.estimators.inputs import refuse_too_few
+from knownot.estimators.columns import unjudged
+from knownot.estimators.inputs import Samples, refuse_too_few
 from knownot.estimators.persistence import Saved
+
+# Samples and their class indices.
+Part = tuple[Samples, NDArray[np.int64]]
 
 
 class Labelled(Estimator):
@@ -67,6 +71,19 @@ class Labelled(Estimator):
                 f"{name} holds labels that were not in fit: {foreign[:5]}; known are {self.classes_.tolist()[:20]}."
             )
         return codes
+
+    def _judged(self, part: Part, name: str) -> Part:
+        """The part without the rows that cannot be judged, from which nothing is learned."""
+        kept = ~unjudged(part[0])
+        if kept.all():
+            return part
+        lost = np.setdiff1d(part[1], part[1][kept])
+        if (name == "training" and len(lost)) or not kept.any():
+            raise ValueError(
+                f"class {self.classes_.tolist()[part[1][0] if not len(lost) else lost[0]]!r} has no {name} row with a "
+                "value that could be learned from: add samples, or leave the class out."
+            )
+        return part[0][kept], part[1][kept]
 
     def _unknown_label(self) -> Any:
         return "unknown" if self.classes_.dtype.kind == "U" else -1

@@ -159,7 +159,8 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
         def batches(part: Part, shuffle: bool) -> InMemoryBatches:
             x, y = self.scaling_.apply(part[0]), torch.from_numpy(part[1])
-            return InMemoryBatches(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
+            make = self._training_batches if shuffle else InMemoryBatches
+            return make(x, y, batch_size, shuffle=shuffle, seed=seed, device=device)
 
         start_from = getattr(module, "start_from", None)
         if start_from is not None:
@@ -180,6 +181,10 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
             # Densities are computed in float64, which Apple's GPUs do not have.
             module.to("cpu")
         return history
+
+    def _training_batches(self, x: Tensor, y: Tensor, batch_size: int, **settings: Any) -> InMemoryBatches:
+        """Batches to train on."""
+        return InMemoryBatches(x, y, batch_size, **settings)
 
     # Passes
 

@@ -86,6 +86,9 @@ class RejectingClassifier(ClassifierMixin, RuleBased, ClassThresholded):
         predicted, scores = self._classes_and_knownness(calibration[0])
         self._set_threshold(scores, self.accept, codes=(calibration[1], predicted))
 
+    def _subclusters_per_class(self) -> list[int]:
+        return [1] * len(self.classes_)
+
     def _refuse_settings(self) -> None:
         """What would only show after training, before it."""
         make_rule(self.rule).check(self._subclusters_per_class())

@@ -14,10 +14,13 @@ from knownot.modules.contrastive import Contrastive, MomentumContrast
 from knownot.modules.crosr import CROSR
 from knownot.modules.mixture import GaussianMixture
 from knownot.modules.open_gmvae import OpenGMVAE
+from knownot.modules.semi_supervised_vae import MultiLabelVAE, SemiSupervisedVAE
 from knownot.modules.softmax import PhotoNet, SoftmaxNet
+from knownot.modules.vae import VAE
 
 __all__ = [
     "CROSR",
+    "VAE",
     "Batch",
     "Contrastive",
     "DensityModule",
@@ -28,8 +31,10 @@ __all__ = [
     "MixtureModule",
     "Module",
     "MomentumContrast",
+    "MultiLabelVAE",
     "OpenGMVAE",
     "PhotoNet",
     "ReconstructingModule",
+    "SemiSupervisedVAE",
     "SoftmaxNet",
 ]

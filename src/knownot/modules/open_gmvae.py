@@ -19,6 +19,7 @@ from torch.distributions import Independent
 
 from knownot.data import Batch
 from knownot.modules.base import Loss, Module
+from knownot.modules.reconstruction import error_names, reconstruction_errors
 from knownot.networks import ConvDecoder, ConvEncoder, mlp
 from knownot.networks.conv import Blocks
 from knownot.probability import (
@@ -235,11 +236,8 @@ class OpenGMVAE(Module):
             "embedding" (N, d), always; "class log-density" (N, C), log p(z|y) at z = mu(x)
             averaged over the fixed draws of w, float64; "posterior log-density" (N,),
             log q(z|x) there; "deviance" (N,), the reconstruction loss at z less its smallest
-            value for this x, in nats. For images also "relative error" (N,), the squared error
-            of the reconstruction over the energy of x; for images of 16 pixels or more "smooth
-            error" (N,), the same with the error averaged over 3x3 pixels first: a stroke too
-            many or too few leaves an error of one sign over several pixels, where an edge a
-            little off cancels out.
+            value for this x, in nats. For images also "relative error" (N,) and, of 16 pixels or
+            more, "smooth error" (N,): :func:`~knownot.modules.reconstruction.reconstruction_errors`.
         """
         wanted = set(self.evidence_names).intersection(self.evidence_names if names is None else names)
         mean, log_variance = self.posterior(x)
@@ -248,32 +246,17 @@ class OpenGMVAE(Module):
             found["class log-density"] = self.class_log_density(mean)
         if "posterior log-density" in wanted:
             found["posterior log-density"] = -0.5 * (LOG_TWO_PI + log_variance).sum(-1)
-        if not wanted & {"deviance", "relative error", "smooth error"}:
-            return found
-        decoded = self.decoder(mean)
-        if "deviance" in wanted:
-            found["deviance"] = self.likelihood.deviance(decoded, x)
-        if not wanted & {"relative error", "smooth error"}:
-            return found
-        error = self.likelihood(decoded).mean - x
-        # One grey level a pixel as the least energy, so that a blank image stays finite.
-        energy = x.square().flatten(1).sum(1).clamp_min(x[0].numel() / 255.0**2)
-        if "relative error" in wanted:
-            found["relative error"] = error.square().flatten(1).sum(1) / energy
-        if "smooth error" in wanted:
-            smooth = F.avg_pool2d(error, 3, stride=1, padding=1)
-            found["smooth error"] = smooth.square().flatten(1).sum(1) / energy
+        if wanted & {"deviance", *error_names(self.input_shape)}:
+            decoded = self.decoder(mean)
+            if "deviance" in wanted:
+                found["deviance"] = self.likelihood.deviance(decoded, x)
+            found |= reconstruction_errors(self.likelihood(decoded).mean, x, wanted)
         return found
 
     @property
     def evidence_names(self) -> tuple[str, ...]:
         """Names that :meth:`evidence` can supply for this kind of input."""
-        names = ["class log-density", "posterior log-density", "deviance"]
-        if len(self.input_shape) == 3:
-            names.append("relative error")
-            if min(self.input_shape[1:]) >= 16:
-                names.append("smooth error")
-        return tuple(names)
+        return ("class log-density", "posterior log-density", "deviance", *error_names(self.input_shape))
 
     def class_log_density(self, z: Tensor) -> Tensor:
         """log p(z|y) of every class, averaged over the fixed draws of w; (N, C), float64."""

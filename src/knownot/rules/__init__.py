@@ -11,6 +11,7 @@ from knownot.rules.likelihood import Likelihood
 from knownot.rules.local import LocalNeighbours, Residual
 from knownot.rules.neighbours import CosineNeighbours, Neighbours, WhitenedCosineNeighbours, WhitenedNeighbours
 from knownot.rules.network import NetworkEvidence
+from knownot.rules.outliers import ComplexityCorrected, LogDensity, Typicality
 from knownot.rules.registry import make_rule
 from knownot.rules.search import nearest
 from knownot.rules.softmax import Energy, MaximumLogit, MaximumSoftmax
@@ -26,6 +27,7 @@ __all__ = [
     "ClassMixture",
     "ClassSimilarity",
     "CombinedEvidence",
+    "ComplexityCorrected",
     "ConformalThreshold",
     "CosineNeighbours",
     "Energy",
@@ -34,6 +36,7 @@ __all__ = [
     "Likelihood",
     "Linear",
     "LocalNeighbours",
+    "LogDensity",
     "Mahalanobis",
     "MaximumLogit",
     "MaximumSoftmax",
@@ -46,6 +49,7 @@ __all__ = [
     "Residual",
     "Rule",
     "Surprise",
+    "Typicality",
     "Verdict",
     "Weibull",
     "WeightedEvidence",
