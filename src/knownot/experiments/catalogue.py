@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import difflib
 
-from knownot.experiments import gradmix, open_gmvae, open_set_tables
+from knownot.experiments import cauchy_schwarz, gradmix, open_gmvae, open_set_tables, when_vaes_know
 from knownot.experiments.declaration import Experiment, Paper
 
 #: The papers, in their order; what is from no paper comes last.
-PAPERS: tuple[Paper, ...] = (open_gmvae.PAPER, gradmix.PAPER, open_set_tables.PAPER)
+PAPERS: tuple[Paper, ...] = (
+    open_gmvae.PAPER,
+    gradmix.PAPER,
+    when_vaes_know.PAPER,
+    cauchy_schwarz.PAPER,
+    open_set_tables.PAPER,
+)
 #: Experiments by name, in the order of the papers.
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for paper in PAPERS for experiment in paper.experiments
