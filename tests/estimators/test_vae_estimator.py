@@ -45,6 +45,17 @@ def test_density_is_nearly_that_of_a_mixture_in_the_users_units(blobs):
     assert model.log_likelihood(X[500:], 500).mean() > model.score(X[500:]) - 0.1
 
 
+def test_scores_of_rows_are_in_the_users_units_too(blobs):
+    X, _ = blobs
+    model = VAE(**{**SMALL, "max_epochs": 2}).fit(X * 1000.0)
+    density = model.log_density(X * 1000.0)
+    np.testing.assert_allclose(model.score_samples(X * 1000.0), density, rtol=1e-6)
+    np.testing.assert_allclose(model.assess(X * 1000.0)["log_density"], density, rtol=1e-6)
+    # A thousandth of the density for each of the four columns, beside the same rows in another unit.
+    smaller = VAE(**{**SMALL, "max_epochs": 2}).fit(X).log_density(X)
+    np.testing.assert_allclose(density, smaller - 4 * np.log(1000.0), atol=1e-2)
+
+
 def test_unknown_rows_are_rejected_and_the_share_asked_for_is_accepted(blobs):
     X, y = blobs
     model = VAE(**SMALL, accept=0.9).fit(X[y < 2])

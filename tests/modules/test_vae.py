@@ -289,3 +289,10 @@ def test_module_is_what_the_protocols_ask_for():
 def test_settings_that_do_not_work_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         VAE(**{"input_shape": (3,), **ROWS, **settings})
+
+
+def test_fixed_draws_have_mean_0_and_variance_1_in_each_dimension():
+    noise = VAE((3,), 5, n_draws=4, **ROWS).noise
+    torch.testing.assert_close(noise.mean(0), torch.zeros(5))
+    torch.testing.assert_close(noise.square().mean(0), torch.ones(5))
+    assert VAE((3,), 5, n_draws=3, **ROWS).noise.shape == (3, 5)
