@@ -154,6 +154,8 @@ def test_modules_are_what_the_protocols_ask_for():
     ("cls", "settings", "message"),
     [
         (SemiSupervisedVAE, {"n": 1}, "give at least two classes"),
+        (SemiSupervisedVAE, {"hidden": ()}, r"hidden=\(\) does not work"),
+        (MultiLabelVAE, {"label_hidden": (0,)}, r"label_hidden=\(0,\) does not work"),
         (SemiSupervisedVAE, {"prior": "vamp"}, "prior='vamp' is not known"),
         (SemiSupervisedVAE, {"divergence": "js"}, "divergence='js' is not known"),
         (SemiSupervisedVAE, {"classifier_weight": -1.0}, r"classifier_weight=-1\.0 does not work"),

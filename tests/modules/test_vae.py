@@ -283,6 +283,9 @@ def test_module_is_what_the_protocols_ask_for():
         ({"beta": -1.0}, r"beta=-1\.0 does not work"),
         ({"n_importance_samples": 2, "divergence": "cauchy-schwarz"}, "does not go with divergence='cauchy-schwarz'"),
         ({"network": "strided"}, "network='strided' is for images"),
+        ({"width": 0.0}, r"width=0\.0 does not work"),
+        ({"width": -1.0}, r"width=-1\.0 does not work"),
+        ({"hidden": (8, 0)}, "the least of hidden=0 does not work"),
         ({"likelihood": "poisson"}, "likelihood='poisson' is not known"),
     ],
 )

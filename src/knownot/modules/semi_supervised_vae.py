@@ -60,6 +60,11 @@ class _SemiSupervised(Module):
             raise ValueError(f"prior={prior!r} is not known: use 'normal' or 'mixture'.")
         if divergence not in ("kl", "cauchy-schwarz"):
             raise ValueError(f"divergence={divergence!r} is not known: use 'kl' or 'cauchy-schwarz'.")
+        for name, widths in (("hidden", hidden), ("label_hidden", label_hidden)):
+            if not len(widths) or min(widths) < 1:
+                raise ValueError(
+                    f"{name}={widths!r} does not work: give the widths of one layer or more, 1 or more each."
+                )
         for name, value in (
             ("beta", beta),
             ("label_weight", label_weight),

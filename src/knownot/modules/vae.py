@@ -155,6 +155,11 @@ class VAE(Module):
         _refuse_names(prior=prior, divergence=divergence, network=network, bound=bound)
         _refuse_counts(n_importance_samples=n_importance_samples, n_draws=n_draws, latent_dim=latent_dim)
         _refuse_pairs(divergence, n_importance_samples, beta, network, input_shape)
+        _refuse_counts(
+            **{"the least of hidden": min(hidden, default=1), "the least of channels": min(channels, default=1)}
+        )
+        if not 0.0 < width < math.inf:
+            raise ValueError(f"width={width!r} does not work: give a factor above 0, such as 0.5.")
         self.input_shape, self.latent_dim = tuple(input_shape), latent_dim
         self.divergence, self.as_printed, self.beta = divergence, as_printed, beta
         self.n_importance_samples, self.binarise, self.bound = n_importance_samples, binarise, bound
