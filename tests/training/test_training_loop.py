@@ -58,7 +58,7 @@ def test_train_equals_the_training_written_out_by_hand(make_line, make_batches):
     for epoch in range(3):
         data.set_epoch(epoch)
         torch.manual_seed(derived_seed(0, "train", epoch))
-        sums, n = {"fit": 0.0, "size": 0.0, "total": 0.0}, 0
+        sums, norms, n = {"fit": 0.0, "size": 0.0, "total": 0.0}, [], 0
         for number, batch in enumerate(data):
             step = epoch * steps + number
             # 2 % of 21 steps is no step: the rise is its least, 1.
@@ -68,6 +68,7 @@ def test_train_equals_the_training_written_out_by_hand(make_line, make_batches):
             loss = twin.loss(batch, min(1.0, step / (2 * steps)))
             optimizer.zero_grad()
             loss.total.backward()
+            norms.append(math.sqrt(sum(p.grad.square().sum().item() for p in twin.parameters())))
             nn.utils.clip_grad_norm_(twin.parameters(), 0.5)
             optimizer.step()
             for name, term in loss.terms.items():
@@ -75,6 +76,8 @@ def test_train_equals_the_training_written_out_by_hand(make_line, make_batches):
             sums["total"] += loss.total.item() * len(batch.x)
             n += len(batch.x)
         assert history[epoch]["train"] == pytest.approx({name: value / n for name, value in sums.items()}, rel=1e-6)
+        assert history[epoch]["gradient_norm"] == pytest.approx(sum(norms) / len(norms), rel=1e-5)
+    assert max(norms) > 0.5
     assert n == 50
     assert same(weights(module), weights(twin))
     assert module.weights_seen == twin.weights_seen
@@ -162,7 +165,7 @@ def test_train_keeps_the_last_weights_where_asked(make_batches):
 def test_train_by_sgd_equals_the_steps_written_out_by_hand(make_line, make_batches):
     plan = TrainingPlan(2, 0.01, "sgd", 0.8, "constant", gradient_clip=None, weight_decay=0.1, **CPU)
     module, data = make_line(), make_batches()
-    train(module, data, plan=plan)
+    assert "gradient_norm" not in train(module, data, plan=plan)[0]
     twin, moved = make_line(), {}
     for epoch in range(2):
         data.set_epoch(epoch)

@@ -109,7 +109,9 @@ class Context:
         """Settings of a model at this preset."""
         return self.preset.settings_of(model)
 
-    def trained(self, model: Model, *samples: Any, **options: Any) -> Any:
+    def trained(
+        self, model: Model, *samples: Any, variant: str = "", more: Settings | None = None, **options: Any
+    ) -> Any:
         """A trained model: from the folder of models, from its checkpoint on, or from the start.
 
         Parameters
@@ -117,6 +119,10 @@ class Context:
         model : Model
         *samples, **options
             Arguments of the estimator's ``fit``.
+        variant : str
+            Tells trainings of one model at one seed apart.
+        more : mapping, optional
+            Settings beside the model's own, such as what another training has found.
 
         Raises
         ------
@@ -124,17 +130,18 @@ class Context:
             If the clock ran out; what was trained so far is kept.
         """
         folder = (self.models or self.work) / (self.models_of or self.experiment) / self.preset.name
-        kept = folder / f"{model.name}-seed{self.seed}.safetensors"
-        wanted = make_estimator(model, self.settings(model), self.seed)
+        name = f"{model.name}-{variant}" if variant else model.name
+        kept = folder / f"{name}-seed{self.seed}.safetensors"
+        wanted = make_estimator(model, {**self.settings(model), **(more or {})}, self.seed)
         if kept.exists():
             from knownot.estimators import load
 
             if same_settings(found := load(kept), wanted):
-                self.say(f"{model.name} from {kept}")
+                self.say(f"{name} from {kept}")
                 return found
-        self.say(f"training {model.name}")
+        self.say(f"training {name}")
         wanted.set_params(accelerator=self.device, verbose=int(self.progress))
-        train(wanted, samples, options, self.work / "checkpoints" / model.name, self.clock.left())
+        train(wanted, samples, options, self.work / "checkpoints" / name, self.clock.left())
         if wanted.history_.stopped == "time":
             raise OutOfTime
         if wanted.history_.stopped == "interrupted":

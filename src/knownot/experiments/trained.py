@@ -93,6 +93,7 @@ def trained_facts(model: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": round(sum(record["seconds"] for record in history), 1),
         "parameters": sum(p.numel() for p in model.module_.parameters()),
         "curves": curves(history),
+        "gradient_norms": [rounded(record["gradient_norm"]) for record in history if "gradient_norm" in record],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Stopped = Literal["finished", "early", "time", "interrupted"]
 
@@ -25,6 +25,8 @@ class Record(TypedDict):
     validation : dict of str to float, or None
         The same on the validation batches, the divergences at weight 1, and "criterion", what decides
         which weights are best, of modules that have one beside the total. None: not validated.
+    gradient_norm : float
+        Euclidean norm of the gradient before clipping, mean over the steps; absent without clipping.
     """
 
     epoch: int
@@ -32,6 +34,7 @@ class Record(TypedDict):
     learning_rate: float
     train: dict[str, float]
     validation: dict[str, float] | None
+    gradient_norm: NotRequired[float]
 
 
 def selection_loss(validation: dict[str, float]) -> float:

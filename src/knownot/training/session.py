@@ -183,7 +183,7 @@ class Session:
 
     def _run_epoch(self, display: Silence) -> Record:
         started, epoch = time.perf_counter(), len(self.history)
-        train = self._train_epoch(epoch, display)
+        train, gradient_norm = self._train_epoch(epoch, display)
         self._raise_if_diverged(train, epoch, "")
         last = epoch + 1 == self.plan.max_epochs
         validation = None
@@ -197,29 +197,33 @@ class Session:
             "train": train.means,
             "validation": None if validation is None else validation.means,
         }
+        if gradient_norm is not None:
+            record["gradient_norm"] = gradient_norm
         self._close_epoch(record)
         return record
 
-    def _train_epoch(self, epoch: int, display: Silence) -> EpochTerms:
+    def _train_epoch(self, epoch: int, display: Silence) -> tuple[EpochTerms, float | None]:
+        """Terms of the loss, and the mean norm of the gradient where it is clipped."""
         plan, steps = self.plan, len(self.train_feed)
         seed_device(derived_seed(self.history.seed, "train", epoch, self.fabric.global_rank), self.fabric.device)
         self.module.train()
         after_step = getattr(self.module, "after_step", None)
-        sums = TermSums(self.fabric.device)
+        sums, norms = TermSums(self.fabric.device), torch.zeros((), device=self.fabric.device)
         for step, batch in enumerate(self.train_feed.epoch(epoch), start=epoch * steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, plan.max_epochs * steps, plan)
             total, terms = self.step(Sealed(batch), divergence_weight_at(step, steps, plan))
             self.fabric.backward(total)
             if plan.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(self.parameters, plan.gradient_clip)
+                norms += nn.utils.clip_grad_norm_(self.parameters, plan.gradient_clip).detach()
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             if after_step is not None:
                 after_step()
             sums.add(total.detach(), terms, len(batch.x))
             display.step()
-        return sums.read(self.parameters, self._gather)
+        mean_norm = None if plan.gradient_clip is None else norms.item() / steps
+        return sums.read(self.parameters, self._gather), mean_norm
 
     def _validate(self, feed: Feed) -> EpochTerms:
         """Loss at weight 1, with the same noise and the same batches after every epoch.

@@ -35,6 +35,8 @@ class DensityExperiment(Experiment):
         Models, in the order of their size, of which information and histograms are drawn. Default: all.
     along : str
         What the models differ in, as the label of an axis.
+    fixed_at : mapping of str to str
+        Models whose decoder variance is fixed at the value that another model, which comes before, has learned.
     """
 
     parts: ClassVar[tuple[str, ...]] = ("train", "test", "outside")
@@ -45,6 +47,7 @@ class DensityExperiment(Experiment):
     ruled: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     along: str = ""
+    fixed_at: Mapping[str, str] = field(default_factory=dict)
 
     def measure(self, context: Context) -> Measured:
         """Train every model, then let it say of all sets what it knows."""
@@ -57,13 +60,17 @@ class DensityExperiment(Experiment):
         for model in self.models:
             if not context.preset.trains(model, context.seed):
                 continue
-            estimator = context.trained(model, sets.train)
+            at = self.fixed_at.get(model.name)
+            fixed = {} if at is None else {"likelihood": found[at]["variance"]}
+            estimator = context.trained(model, sets.train, more=fixed)
             facts[model.name] = trained_facts(estimator, context.settings(model))
             rules = tuple(self.rules) if model.name in (self.ruled or (self.emphasised,)) else ()
-            settings = {"images": sets.counts, "rules": list(rules), **context.settings(model)}
+            settings = {"images": sets.counts, "rules": list(rules), **context.settings(model), **fixed}
             said = context.step(
                 f"density of {model.name}", settings, partial(measure_model, estimator, sets, rules, context.seed)
             )
+            if norms := facts[model.name]["gradient_norms"]:
+                said["methods"][OWN] |= {"first gradient": norms[0], "last gradient": norms[-1]}
             for method, numbers in said["methods"].items():
                 found[model.name if method == OWN else f"{model.name}+{method}"] = numbers
             profiles[model.name] = said["profile"]
@@ -104,13 +111,15 @@ class DensityExperiment(Experiment):
         )
 
     def details(self, records: Sequence[Record]) -> Sequence[tuple[str, Sequence[Column]]]:
-        """How well models reconstruct, and how far their codes are from the prior."""
+        """How well models reconstruct, how far their codes are from the prior, and how training went."""
         columns = (
             Column("error", "squared error an image", 3),
             Column("mmd", "MMD to the prior", 4),
             Column("information", "nats in the code", 1),
             Column("rejection", "rejected, others", 3),
             Column("acceptance", "accepted, test", 3),
+            Column("first gradient", "gradient, first epoch", 0),
+            Column("last gradient", "last epoch", 0),
         )
         return [("Reconstruction and codes", columns)]
 
@@ -118,6 +127,7 @@ class DensityExperiment(Experiment):
         """Histograms of log-densities, information in each dimension, and numbers along what the models differ in."""
         from knownot.experiments.kinds.density.figures import (
             along_figure,
+            gradients_figure,
             histograms_figure,
             information_figure,
         )
@@ -130,6 +140,9 @@ class DensityExperiment(Experiment):
             yield Drawing("histograms.svg", title, histograms_figure(shown, self.dataset, self.outside))
             title = "Information in each dimension of the code, largest first: an upper bound, in nats"
             yield Drawing("information.svg", title, information_figure(shown))
+        if self.fixed_at:
+            title = "Norm of the gradient in training, mean of each epoch"
+            yield Drawing("gradients.svg", title, gradients_figure(runs, self.titles))
         if self.along:
             figure = along_figure(runs, {name: self.titles[name] for name in names}, self.outside, self.along)
             yield Drawing("along.svg", f"AUROC and decoder variance against {self.along}", figure)

@@ -114,3 +114,32 @@ def along_figure(runs: Sequence[Run], titles: Mapping[str, str], outside: Sequen
             axes.set_xticks(places, list(titles.values()))
             axes.set_xlabel(along)
     return figure
+
+
+def gradients_figure(runs: Sequence[Run], titles: Mapping[str, str]) -> Figure:
+    """Norm of the gradient by epoch, mean over the seeds.
+
+    Parameters
+    ----------
+    runs : sequence of dict
+    titles : mapping of str to str
+        Of the models.
+
+    References
+    ----------
+    "When do variational autoencoders know what they don't know?", supplement, figure 1.
+    """
+    with mpl.rc_context(STYLE):
+        figure = empty_figure(6.6, 3.2)
+        axes, ends = figure.subplots(), []
+        for i, (name, title) in enumerate(titles.items()):
+            norms = [run["models"][name]["gradient_norms"] for run in runs if name in run["models"]]
+            if norms:
+                mean, colour = np.mean(norms, 0), look(i)["color"]
+                axes.plot(np.arange(1, len(mean) + 1), mean, color=colour, linewidth=1.4)
+                ends.append((title, float(len(mean)), float(mean[-1]), colour, False))
+        axes.set_yscale("log")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("norm of the gradient")
+        label_ends(axes, ends)
+    return figure
