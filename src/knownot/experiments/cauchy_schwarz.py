@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from knownot.experiments.declaration import Paper
+from knownot.experiments.kinds.demonstrations import ApproximationExperiment, LatentShapeExperiment
 from knownot.experiments.kinds.few_labels import FewLabelsExperiment
 from knownot.experiments.kinds.generation import GenerationExperiment
 from knownot.experiments.presets import Model, Preset, Settings
@@ -235,6 +236,37 @@ def _few_labels() -> FewLabelsExperiment:
     )
 
 
+def _two_gaussians() -> ApproximationExperiment:
+    """Figure 1."""
+    return ApproximationExperiment(
+        name="cauchy-schwarz/two-gaussians",
+        title="Approximations of a mixture of two Gaussians",
+        reference=f"{_REFERENCE}, section 4.2, figure 1",
+        presets={
+            "smoke": Preset("smoke", at_most={"steps": 50}, note="50 steps: whether it runs."),
+            "cpu": Preset("cpu", at_most={"steps": 3_000}),
+        },
+        emphasised="cs-mixture",
+    )
+
+
+def _pinwheel() -> LatentShapeExperiment:
+    """Figure 2."""
+    return LatentShapeExperiment(
+        name="cauchy-schwarz/pinwheel",
+        title="Codes of a pinwheel under a fixed prior",
+        reference=f"{_REFERENCE}, section 4.2, figure 2",
+        weights=(0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+        presets={
+            "smoke": Preset("smoke", at_most={"samples": 200, "epochs": 2}, note="Two epochs: whether it runs."),
+            "cpu": Preset(
+                "cpu", at_most={"samples": 4_000, "epochs": 150}, note="Layers of 64, where the paper has 10."
+            ),
+        },
+        emphasised="1",
+    )
+
+
 _EXPERIMENTS = (
     _density("mnist", "Dynamic MNIST, 40 dimensions", "mnist", 40, 30, 5),
     _density("mnist-20", "Dynamic MNIST, 20 dimensions", "mnist", 20, 30, 4, published=_PUBLISHED),
@@ -242,6 +274,8 @@ _EXPERIMENTS = (
     _weights(),
     _components(),
     _few_labels(),
+    _two_gaussians(),
+    _pinwheel(),
 )
 #: What readers must know of its numbers is in the Markdown file beside this one.
 PAPER = Paper(_EXPERIMENTS, Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from knownot.experiments.declaration import Paper
+from knownot.experiments.kinds.demonstrations import PenaltyExperiment
 from knownot.experiments.kinds.density import DensityExperiment
 from knownot.experiments.presets import Model, Preset
 
@@ -166,6 +167,18 @@ def _by_variance() -> DensityExperiment:
     )
 
 
-_EXPERIMENTS = (_by_dimension(), _by_capacity(), _by_variance())
+def _penalties() -> PenaltyExperiment:
+    """Theorem 1."""
+    return PenaltyExperiment(
+        name="when-vaes-know/penalties",
+        title="Penalties that do not find the sparse code",
+        reference=f"{_REFERENCE}, theorem 1, proved in the supplement, section 3",
+        presets={name: Preset(name) for name in ("smoke", "cpu")},
+        seeds=(0,),
+        emphasised="count",
+    )
+
+
+_EXPERIMENTS = (_by_dimension(), _by_capacity(), _by_variance(), _penalties())
 #: What readers must know of its numbers is in the Markdown file beside this one.
 PAPER = Paper(_EXPERIMENTS, Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))

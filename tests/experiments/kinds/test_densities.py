@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ DENSITY = DensityExperiment(
     emphasised="d4",
     along="dimensions",
 )
+PAPERS = (DensityExperiment, GenerationExperiment)
 GENERATION = GenerationExperiment(
     name="test/generation",
     title="Generated digits",
@@ -126,6 +128,25 @@ def test_generation_experiment_measures_samples_and_codes(images, tmp_path):
     assert axes.get_title(loc="left") == "mixture"
 
 
+def test_a_variance_can_be_fixed_at_what_another_model_has_learned(images, tmp_path):
+    experiment = replace(
+        DENSITY,
+        models=(DENSITY.models[0], replace(DENSITY.models[0], name="fixed")),
+        fixed_at={"fixed": "d2"},
+        rules={},
+        presets={"smoke": Preset("smoke")},
+        emphasised="d2",
+    )
+    result, models, _ = run(experiment, tmp_path, 0)
+    learned = models["d2"].decoder_variance_
+    assert models["fixed"].likelihood == models["fixed"].decoder_variance_ == pytest.approx(learned)
+    assert result["methods"]["fixed"]["variance"] == pytest.approx(learned)
+    assert len(result["models"]["fixed"]["gradient_norms"]) == 2
+    assert result["methods"]["fixed"]["last gradient"] == result["models"]["fixed"]["gradient_norms"][1]
+    pytest.importorskip("matplotlib")
+    assert "gradients.svg" in [d.name for d in experiment.figures([result], {})]
+
+
 def test_images_are_tiled_row_by_row():
     images = np.arange(13, dtype=np.uint8)[:, None, None] * np.ones((13, 2, 2), np.uint8)
     grid = tiled(images)
@@ -133,7 +154,7 @@ def test_images_are_tiled_row_by_row():
     assert (grid[4, 0], grid[4, 4]) == (12, 0)
 
 
-@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if n.startswith(("when-vaes-know/", "cauchy-schwarz/"))])
+@pytest.mark.parametrize("name", [n for n, e in EXPERIMENTS.items() if isinstance(e, PAPERS)])
 def test_declared_models_can_be_made(name):
     from knownot.experiments.trained import make_estimator
 

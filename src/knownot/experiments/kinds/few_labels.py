@@ -54,11 +54,9 @@ class FewLabelsExperiment(Experiment):
             chosen = choose_labelled(parts.train_codes, count, context.seed)
             few = parts.train_x[chosen], parts.train_codes[chosen]
 
-            def nearest(few: Any = few) -> float:
-                return neighbours_error(*few, parts.test_x, parts.test_codes)
-
+            nearest = partial(neighbours_error, few[0], few[1], parts.test_x, parts.test_codes)
             settings = {"images": len(parts.train_codes), "labels": count}
-            error = context.step(f"neighbours of {count}", settings, partial(nearest))
+            error = context.step(f"neighbours of {count}", settings, nearest)
             found.setdefault(NEIGHBOURS, {})[_error(count)] = error
             for model in self.models:
                 if not context.preset.trains(model, context.seed):
