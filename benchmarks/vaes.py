@@ -66,7 +66,7 @@ def ours(x: np.ndarray, precision: str, epochs: int = 1, seed: int = 0, **settin
     ).fit(x)
 
 
-def theirs(name: str) -> nn.Module:
+def theirs(name: str) -> Any:
     """pythae's model of a name, with encoder and decoder of the same layers."""
     from pythae.models import IWAE, VAE, VAMP, IWAEConfig, VAEConfig, VAMPConfig
     from pythae.models.base.base_utils import ModelOutput
