@@ -35,6 +35,12 @@ def same_noise_every_time() -> None:
     np.random.seed(0)  # noqa: NPY002  (scikit-learn's random_state=None draws from it)
 
 
+@pytest.fixture
+def few_trees(monkeypatch) -> None:
+    """A forest of four trees in the default rule, most of whose fit it takes: for tests of anything else."""
+    monkeypatch.setattr("knownot.rules.weighted._N_TREES", 4)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """Folder of real data sets. Unset: the test is skipped. Set, but not there: an error, never a silent skip."""

@@ -12,6 +12,8 @@ import pytest
 from knownot.cli.choice import choose_method
 from knownot.data import Dataset
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 SHAPES = (2, 3), (2, 28, 28, 1), (2, 16, 20, 3), (2, 8, 8, 3)
 TABLE, GREY, COLOUR, TINY = (Dataset(np.zeros(shape), np.zeros(2)) for shape in SHAPES)
 

@@ -42,7 +42,7 @@ def test_demo_prints_one_json_object(run, tmp_path):
 @pytest.mark.slow
 def test_demo_tells_known_from_unknown(run, tmp_path):
     """A lower bound that a broken model cannot reach, after fewer epochs than the demo has."""
-    result = run("demo", "--json", "--quiet", "--epochs", 70, "--out", tmp_path)
+    result = run("demo", "--json", "--quiet", "--epochs", 20, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert facts["accuracy"] > 0.95

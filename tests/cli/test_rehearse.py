@@ -13,6 +13,8 @@ from knownot.cli.rehearse import duration
 from knownot.cli.samples import as_input
 from knownot.data import read_table
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def flat(text: str) -> str:
     return " ".join(text.split())

@@ -9,7 +9,6 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import check_estimator
 
 import knownot
 from knownot import (
@@ -108,6 +107,7 @@ def test_fit_interrupted_at_any_moment_leaves_a_whole_model(blobs):
     assert n_old
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_fit_leaves_gradients_on_where_an_interrupt_left_them_off(blobs, monkeypatch):
     X, y, _ = blobs
     model = EmbeddingClassifier(random_state=0)
@@ -122,6 +122,7 @@ def test_fit_leaves_gradients_on_where_an_interrupt_left_them_off(blobs, monkeyp
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_fit_forgets_what_belonged_to_the_fit_before(blobs, tmp_path):
     X, y, _ = blobs
     model = knownot.load(EmbeddingClassifier(random_state=0).fit(X, y).save(tmp_path / "m.safetensors"))
@@ -178,6 +179,7 @@ def test_label_codes_look_labels_up_by_value():
     assert label_codes(np.array([2**63], np.uint64), np.array([1, 2])).tolist() == [-1]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_to_moves_the_rule_along(blobs):
     """Without a second device here: the rule is asked to follow the evidence, and moves all that it holds."""
     X, y, _ = blobs
@@ -242,10 +244,11 @@ def expected_failures(estimator):
     }
 
 
-SHORT = {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2}
+SHORT = {"max_epochs": 6, "batch_size": 16, "learning_rate": 1e-2}
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "estimator",
@@ -263,7 +266,5 @@ SHORT = {"max_epochs": 12, "batch_size": 16, "learning_rate": 1e-2}
     ],
     ids=lambda estimator: type(estimator).__name__ + ("" if getattr(estimator, "accept", 1) else " closed"),
 )
-def test_estimators_pass_check_estimator(estimator):
-    torch.set_num_threads(1)
-    results = check_estimator(estimator, expected_failed_checks=expected_failures(estimator), on_skip=None)
-    assert sum(r["status"] == "passed" for r in results) > 40
+def test_estimators_pass_check_estimator(checked, estimator):
+    assert checked(estimator, expected_failures(estimator))["passed"] > 40

@@ -24,6 +24,8 @@ from knownot import (
 from knownot.estimators.columns import Column, TableEncoding
 from knownot.rules import Neighbours
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 NET = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
 SIZES = pd.CategoricalDtype(["small", "medium", "large"], ordered=True)
 

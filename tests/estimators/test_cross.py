@@ -120,6 +120,7 @@ def test_a_split_within_a_fold_keeps_every_class_to_learn_from():
         np.testing.assert_array_equal(training[0][:, 0], training[1])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_smallest_data_and_odd_settings(wine):
     X = np.array([[0.0], [1.0], [9.0], [10.0]])
     with pytest.warns(UserWarning, match="4 calibration samples are too few"):
@@ -134,6 +135,7 @@ def test_smallest_data_and_odd_settings(wine):
         EmbeddingClassifier(validation_fraction=0.9).fit(X, y)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_it_is_saved(wine, tmp_path):
     X, y = wine
     model = EmbeddingClassifier(calibration="cross", random_state=0).fit(X, y)

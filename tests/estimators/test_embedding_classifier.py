@@ -6,6 +6,7 @@ import pytest
 from knownot import EmbeddingClassifier
 
 
+@pytest.mark.usefixtures("few_trees")
 # Where columns are mapped by a matrix, rounding may depend on the place of a row in its chunk.
 @pytest.mark.parametrize(("rule", "tolerance"), [("auto", 1e-5), ("neighbours", 0.0), ("cosine", 0.0)])
 def test_embedding_classifier_scores_rows_independently_of_each_other(rule, tolerance):

@@ -21,7 +21,7 @@ def digits():
 @pytest.fixture(scope="module")
 def model(digits):
     X, y, *_ = digits
-    return GMVAEClassifier(random_state=0, max_epochs=50).fit(X, y)
+    return GMVAEClassifier(random_state=0, max_epochs=30).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,16 @@ def blobs():
     return X[y < 2], y[y < 2], X[y == 2]
 
 
-SMALL = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "hidden": (32,), "latent_dim": 4}
+SMALL = {"max_epochs": 12, "batch_size": 32, "learning_rate": 1e-2, "hidden": (32,), "latent_dim": 4}
+# Where it does not matter what was learned.
+BRIEF = SMALL | {"max_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def of_blobs(blobs):
+    """Trained on two of three blobs; a test that changes it takes one of its own."""
+    X, y, _ = blobs
+    return GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
 
 
 def test_gmvae_learns_digits_and_rejects_unknown_ones(digits, model):
@@ -86,9 +95,10 @@ def test_gmvae_scores_images_the_same_in_every_layout(digits, model):
 
 def test_gmvae_fits_with_one_seed_are_identical(blobs):
     X, y, _ = blobs
-    first = GMVAEClassifier(random_state=3, **SMALL).fit(X, y).score_samples(X)
+    settings = SMALL | {"max_epochs": 2}
+    first = GMVAEClassifier(random_state=3, **settings).fit(X, y).score_samples(X)
     torch.manual_seed(99)
-    np.testing.assert_array_equal(GMVAEClassifier(random_state=3, **SMALL).fit(X, y).score_samples(X), first)
+    np.testing.assert_array_equal(GMVAEClassifier(random_state=3, **settings).fit(X, y).score_samples(X), first)
 
 
 @pytest.mark.parametrize("rule", ["evidence", "nc-d", "nc-u", "neighbours", "likelihood"])
@@ -124,18 +134,17 @@ def test_gmvae_takes_tables_in_any_unit_and_constant_columns(blobs):
 
 def test_gmvae_notes_the_columns_of_a_data_frame():
     wine = load_wine(as_frame=True)
-    model = GMVAEClassifier(random_state=0, **SMALL).fit(wine.data, wine.target)
+    model = GMVAEClassifier(random_state=0, **BRIEF).fit(wine.data, wine.target)
     assert model.feature_names_in_.tolist() == wine.feature_names
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict(wine.data.rename(columns={"ash": "coal"}))
 
 
-def test_gmvae_scores_rows_independently_of_each_other(blobs):
-    X, y, _ = blobs
-    model = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
-    whole = model.score_samples(X)
-    np.testing.assert_array_equal(np.concatenate([model.score_samples(x[None]) for x in X[:20]]), whole[:20])
-    np.testing.assert_array_equal(model.score_samples(X[::-1])[::-1], whole)
+def test_gmvae_scores_rows_independently_of_each_other(blobs, of_blobs):
+    X = blobs[0]
+    whole = of_blobs.score_samples(X)
+    np.testing.assert_array_equal(np.concatenate([of_blobs.score_samples(x[None]) for x in X[:20]]), whole[:20])
+    np.testing.assert_array_equal(of_blobs.score_samples(X[::-1])[::-1], whole)
 
 
 @pytest.mark.filterwarnings("ignore:.*calibration samples")
@@ -144,9 +153,9 @@ def test_gmvae_acceptance_is_what_was_asked_for():
     rates = []
     for seed in range(10):
         X, y = make_blobs(1600, centers=[[0] * 4, [5] * 4], random_state=seed)
-        model = GMVAEClassifier(random_state=seed, **(SMALL | {"max_epochs": 8})).fit(X[:800], y[:800])
+        model = GMVAEClassifier(random_state=seed, **(SMALL | {"max_epochs": 3})).fit(X[:800], y[:800])
         rates.append((model.predict(X[800:]) != -1).mean())
-    assert abs(np.mean(rates) - 0.95) < 0.02
+    assert abs(np.mean(rates) - 0.95) < 0.012
 
 
 def test_gmvae_calibrate_moves_the_threshold(blobs):
@@ -178,7 +187,7 @@ def test_gmvae_without_a_threshold_rejects_nothing(blobs):
 
 def test_gmvae_takes_held_out_samples(blobs):
     X, y, _ = blobs
-    model = GMVAEClassifier(random_state=0, **SMALL).fit(X[:160], y[:160], validation=(X[160:], y[160:]))
+    model = GMVAEClassifier(random_state=0, **BRIEF).fit(X[:160], y[:160], validation=(X[160:], y[160:]))
     assert len(model.threshold_.scores_) == len(X[160:]) // 2
     with pytest.raises(ValueError, match=r"validation holds labels that were not in fit: \[5\]; known are \[0, 1\]"):
         model.fit(X[:160], y[:160], validation=(X[160:], np.where(np.arange(len(y[160:])) == 0, 5, y[160:])))
@@ -241,27 +250,25 @@ def test_gmvae_refuses_bad_input_before_training(blobs, spoil, message):
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD)
-def test_gmvae_fitted_survives_bad_input(blobs, spoil, message):
+def test_gmvae_fitted_survives_bad_input(blobs, of_blobs, spoil, message):
     X, y, _ = blobs
-    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, y)
-    before = model.score_samples(X)
+    before = of_blobs.score_samples(X)
     with pytest.raises(ValueError, match=message):
-        model.fit(*spoil(X[:200], y[:200]))
-    np.testing.assert_array_equal(model.score_samples(X), before)
-    assert model.classes_.tolist() == [0, 1]
+        of_blobs.fit(*spoil(X[:200], y[:200]))
+    np.testing.assert_array_equal(of_blobs.score_samples(X), before)
+    assert of_blobs.classes_.tolist() == [0, 1]
 
 
 def test_gmvae_takes_labels_of_any_type(blobs):
     X, y, unknown = blobs
-    settings = SMALL | {"max_epochs": 3}
-    numbers = GMVAEClassifier(random_state=0, **settings).fit(X, y.astype(object))
+    numbers = GMVAEClassifier(random_state=0, **BRIEF).fit(X, y.astype(object))
     assert numbers.classes_.dtype.kind == "i"
     assert set(numbers.predict(unknown).tolist()) <= {-1, 0, 1}
-    assert GMVAEClassifier(random_state=0, **settings).fit(X, np.array([b"a", b"b"])[y]).classes_.tolist() == ["a", "b"]
-    flags = GMVAEClassifier(random_state=0, **settings).fit(X, y == 1)
+    assert GMVAEClassifier(random_state=0, **BRIEF).fit(X, np.array([b"a", b"b"])[y]).classes_.tolist() == ["a", "b"]
+    flags = GMVAEClassifier(random_state=0, **BRIEF).fit(X, y == 1)
     assert flags.predict(np.full((1, 6), 1e4)).tolist() == [-1]
     with pytest.raises(ValueError, match="y holds the label -1"):
-        GMVAEClassifier(random_state=0, **settings).fit(X, np.array([-1, 1], dtype=object)[y])
+        GMVAEClassifier(random_state=0, **BRIEF).fit(X, np.array([-1, 1], dtype=object)[y])
 
 
 @pytest.mark.parametrize("rule", ["evidence", "nc-u"])
@@ -277,7 +284,7 @@ def test_gmvae_scores_absurd_values_as_least_known(blobs, rule):
 
 def test_gmvae_fitted_survives_an_error_while_training(blobs, tmp_path):
     X, y, _ = blobs
-    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
+    model = GMVAEClassifier(random_state=0, **BRIEF).fit(X, y)
     before = model.score_samples(X)
     (tmp_path / "checkpoint.pt").write_text("no checkpoint")
     for settings in (
@@ -289,12 +296,12 @@ def test_gmvae_fitted_survives_an_error_while_training(blobs, tmp_path):
             model.set_params(**settings).fit(X, np.array(["a", "b"])[y])
         assert model.classes_.tolist() == [0, 1]
         np.testing.assert_array_equal(model.score_samples(X), before)
-        model.set_params(training=None, max_epochs=3, accelerator="auto")
+        model.set_params(training=None, max_epochs=1, accelerator="auto")
 
 
 def test_gmvae_refused_calibration_changes_nothing(blobs, tmp_path):
     X, y, unknown = blobs
-    model = GMVAEClassifier(random_state=0, **(SMALL | {"max_epochs": 3})).fit(X, y)
+    model = GMVAEClassifier(random_state=0, **BRIEF).fit(X, y)
     before = model.offset_, model.accept_
     with pytest.raises(ValueError, match="is no acceptance rate"):
         model.calibrate(X, accept=2.0)
@@ -318,7 +325,7 @@ def test_gmvae_refuses_too_few_samples_and_labels_that_do_not_fit(blobs):
         with pytest.raises(ValueError, match="0"):
             GMVAEClassifier(random_state=0, **(SMALL | wrong)).fit(X, y)
     with pytest.warns(UserWarning, match="y holds -1, which elsewhere means unlabelled or unknown"):
-        minus = GMVAEClassifier(accept=None, random_state=0, **(SMALL | {"max_epochs": 2})).fit(X, np.array([-1, 1])[y])
+        minus = GMVAEClassifier(accept=None, random_state=0, **BRIEF).fit(X, np.array([-1, 1])[y])
     with pytest.raises(ValueError, match="y holds the label -1"):
         minus.calibrate(X, accept=0.9)
 
@@ -349,17 +356,15 @@ def test_gmvae_refuses_wrong_settings_with_a_sentence(blobs):
         assert not hasattr(model, "history_"), "refused before training"
 
 
-def test_gmvae_predict_refuses_input_of_another_shape(blobs, model):
-    X, y, _ = blobs
+def test_gmvae_predict_refuses_input_of_another_shape(blobs, of_blobs, model):
     with pytest.raises(ValueError, match=r"images of 9x8 pixels and 1 channel .* was fitted on images of 8x8 pixels"):
         model.predict(np.zeros((2, 9, 8), np.uint8))
     with pytest.raises(ValueError, match=r"X has shape \(2, 64\), but this model was fitted on images of 8x8"):
         model.predict(np.zeros((2, 64)))
-    table = GMVAEClassifier(random_state=0, **SMALL).fit(X, y)
     with pytest.raises(ValueError, match="fitted on tables of 6 features"):
-        table.predict(np.zeros((2, 8, 8), np.uint8))
+        of_blobs.predict(np.zeros((2, 8, 8), np.uint8))
     with pytest.raises(ValueError, match="X has 5 features, but GMVAEClassifier is expecting 6 features"):
-        table.predict(X[:, :5])
+        of_blobs.predict(blobs[0][:, :5])
 
 
 def test_gmvae_takes_lists_and_pandas_labels(blobs):
@@ -418,7 +423,7 @@ def test_gmvae_auto_finds_the_number_of_subclusters_of_each_class(monkeypatch):
 
 def test_gmvae_takes_subclusters_as_an_array(blobs):
     X, y, _ = blobs
-    model = GMVAEClassifier(np.array([1, 2]), random_state=0, **SMALL | {"max_epochs": 1}).fit(X, y)
+    model = GMVAEClassifier(np.array([1, 2]), random_state=0, **BRIEF).fit(X, y)
     assert model.n_subclusters_ == [1, 2]
 
 

@@ -18,7 +18,7 @@ from knownot import GMVAEClassifier, TrainingSettings
 from knownot.model_file import metadata, read_model_file, write_model_file
 from knownot.rules import NearestCentroid, Neighbours
 
-SMALL = {"max_epochs": 10, "batch_size": 32, "hidden": (16,), "latent_dim": 3}
+SMALL = {"max_epochs": 2, "batch_size": 32, "hidden": (16,), "latent_dim": 3}
 
 
 @pytest.fixture(scope="module")

@@ -169,16 +169,16 @@ def found(data, seed, **settings):
 
 def test_subcluster_curves_find_two_blobs_and_repeat():
     data = blobs(600, 2, n_features=10)
-    first = found(data, 0, max_subclusters=3, max_epochs=40)
+    first = found(data, 0, max_subclusters=3, max_epochs=4)
     assert first.n_subclusters == 2
     state = torch.get_rng_state()
-    again = found(data, 0, max_subclusters=3, max_epochs=40)
+    again = found(data, 0, max_subclusters=3, max_epochs=4)
     assert torch.equal(state, torch.get_rng_state())
     assert again.drops == first.drops
 
 
 def test_subcluster_curves_of_one_blob_stop_early():
-    study = found(blobs(600, 1, n_features=4), 0, max_subclusters=6, max_epochs=40)
+    study = found(blobs(600, 1, n_features=4), 0, max_subclusters=6, max_epochs=10)
     assert study.n_subclusters == 1
     assert len(study.curves) == 2
     # The covering falls all the same: the remark on section 3.2.
@@ -197,7 +197,8 @@ def test_subcluster_curves_of_one_blob_stop_early():
     ids=["three blobs", "four blobs", "two arcs", "three arms"],
 )
 def test_subcluster_curves_of_shapes_of_known_number(make, number):
-    assert found(make(), 0, max_subclusters=number + 1).n_subclusters == number
+    # The valleys of the first training choose; curves would only draw them.
+    assert found(make(), 0, max_subclusters=number + 1, curves=False).n_subclusters == number
 
 
 @pytest.mark.slow

@@ -20,7 +20,6 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.utils.estimator_checks import check_estimator
 
 from knownot import OpenSetWrapper
 from knownot.estimators.foreign import led_by, logits_of
@@ -98,12 +97,13 @@ def test_the_class_is_always_that_of_the_classifier(wine, names, estimator, n_cl
     assert not hasattr(estimator, "classes_"), "the one given stays unfitted"
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("rule", ["auto", "whitened"])
 def test_the_class_is_that_of_the_classifier_under_rules_on_rows(wine, rule):
     X, y = wine
     model = wrapped(DummyClassifier(strategy="prior"), X, y, rule=rule)
     assert set(model.nearest_class(X)) == {1}, "the most frequent one, whatever the rows say"
-    tuned = TunedThresholdClassifierCV(LogisticRegression(), scoring="recall_macro", cv=2)
+    tuned = TunedThresholdClassifierCV(LogisticRegression(), scoring="recall_macro", thresholds=10, cv=2)
     X, y = X[y < 2], y[y < 2]
     model = wrapped(tuned, X, y, rule=rule)
     np.testing.assert_array_equal(model.nearest_class(X), model.estimator_.predict(X))
@@ -156,6 +156,7 @@ def test_auto_tells_a_hidden_class_from_the_others_better_than_the_classifier_al
     assert found["auto"] > max(found["max-softmax"], 0.93)
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(
     ("rule", "calibration", "rows"),
     [
@@ -179,6 +180,7 @@ def test_how_often_and_on_what_it_is_fitted(wine, rule, calibration, rows):
     assert not FITS
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("rule", ["auto", "energy", "whitened"])
 def test_kept_with_pickle_and_joblib_alike(wine, names, tmp_path, rule):
     X = wine[0]
@@ -208,6 +210,7 @@ def test_clone_and_nested_parameters(wine):
     assert search.best_params_["estimator__max_depth"] in (1, 3)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_same_random_state_gives_the_same_model(wine):
     X, y = wine
     forest = RandomForestClassifier(5, random_state=0)
@@ -226,6 +229,7 @@ def test_forecast_only_where_classes_were_hidden(wine):
         wrapped(LogisticRegression(), X, y).forecast_  # noqa: B018
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_texts_and_sparse_matrices():
     words = ("good red wine", "loud old car", "tall green tree")
     texts, y = [f"{words[i % 3]} number {i % 7}" for i in range(120)], np.array(["w", "c", "t"])[np.arange(120) % 3]
@@ -247,12 +251,14 @@ def test_rules_on_rows_refuse_samples_that_are_no_table():
         wrapped(pipeline, texts, np.arange(60) % 2, rule="neighbours")
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_class_weights_by_label_work(wine, names):
     weights = {"barolo": 1.0, "grignolino": 2.0, "barbera": 1.0}
     model = wrapped(LogisticRegression(class_weight=weights), wine[0], names, rule="auto")
     assert (model.predict(wine[0]) == names).mean() > 0.8
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_one_class_with_a_classifier_that_can(wine):
     X, y = wine[0][wine[1] == 0], wine[1][wine[1] == 0]
     model = wrapped(RandomForestClassifier(5, random_state=0), X, y, rule="auto")
@@ -303,6 +309,7 @@ def test_labels_and_states_are_checked_as_elsewhere(wine):
         wrapped(LogisticRegression(), X, y, rule="foo")
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_frames_keep_their_names(wine):
     X, y = wine
     frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(13)], index=range(9, 187))
@@ -326,7 +333,7 @@ def test_many_samples_are_judged_piece_by_piece(wine, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_check_estimator_passes_as_far_as_rejecting_allows():
+def test_check_estimator_passes_as_far_as_rejecting_allows(checked):
     expected = {
         "check_classifiers_classes": "asks that -1 be an ordinary label and that nothing be rejected",
         "check_decision_proba_consistency": "asks that knownness rank two classes as their probabilities do",
@@ -334,5 +341,4 @@ def test_check_estimator_passes_as_far_as_rejecting_allows():
         "check_classifiers_one_label": "the classifier inside refuses one class",
     }
     model = OpenSetWrapper(LogisticRegression(), rule="max-softmax")
-    results = check_estimator(model, expected_failed_checks=expected, on_skip=None)
-    assert sum(r["status"] == "passed" for r in results) > 40
+    assert checked(model, expected)["passed"] > 40

@@ -75,5 +75,6 @@ def work(rank: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
+    # Forks, which need not load torch again, and so before this process computes anything.
+    mp.start_processes(work, (target,), nprocs=2, start_method="fork")
     torch.save(record(Encoder(), *samples()), target / "one.pt")
-    mp.spawn(work, (target,), nprocs=2)

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from knownot import EmbeddingClassifier
 from knownot.report import gather, render, wording
@@ -54,6 +55,7 @@ def test_unusual_features_are_those_farthest_from_the_middle(image_classifier, d
     assert unusual_features(subject, np.array([7])) is None
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_examples_of_tables_with_text_and_gaps_print_them_as_they_are():
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"mass": random.normal(size=90), "isle <b>": np.tile(["Dream", "Biscoe", None], 30)})

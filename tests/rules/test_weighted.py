@@ -1,5 +1,6 @@
 """Evidence weighted by hiding known classes: what it learns, small and odd data, many classes, saving."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -67,9 +68,10 @@ def test_it_beats_equal_weights_where_half_the_sources_see_noise(seed):
     assert sum(rule.weights_.get(name, 0.0) for name in noise) < 0.1
     assert told_apart(rule) > 0.92
     assert told_apart(rule) > max(told_apart(learned([name])) for name in informed)
-    equal = learned(noise + informed)
-    equal.rules_ |= {name: learned([name]).rules_[name] for name in noise}
-    equal.surprises_ |= {name: learned([name]).surprises_[name] for name in noise}
+    equal = copy.deepcopy(rule)
+    for name in noise:
+        alone = learned([name])
+        equal.rules_[name], equal.surprises_[name] = alone.rules_[name], alone.surprises_[name]
     equal.weights_ = dict.fromkeys(noise + informed, 1 / 6)
     assert told_apart(equal) < told_apart(rule) - 0.02
 
@@ -140,6 +142,7 @@ def test_voters_are_those_that_name_classes():
     assert set(rule.voters_) == {"gaussian", "whitened", "linear"}
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_forecast_comes_true_on_new_classes():
     """Ten known classes of sixteen in a plane: the six others are told apart about as well as was foretold."""
     z, y = clusters(1600, 16, d=3, gap=2.0)
@@ -189,6 +192,7 @@ def test_a_hidden_class_of_a_real_table(data_root, name):
     assert np.mean(found) > {"wine": 0.95, "iris": 0.94}[name]
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("seed", range(2))
 def test_a_rotation_does_not_take_what_standardising_takes(seed):
     """Six wide columns tell the classes, sixty narrow ones nothing; standardised alone, these drown the others."""
@@ -234,6 +238,7 @@ def odd_data():
     }
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("name", odd_data())
 def test_odd_data(name):
     X, y = odd_data()[name]
@@ -247,14 +252,15 @@ def test_odd_data(name):
     assert min(weights.values()) > 0
     assert sum(weights.values()) == pytest.approx(1.0)
     if name in ("huge", "tiny", "constant columns", "two classes"):
-        reference = EmbeddingClassifier(accept=0.8, random_state=0).fit(*odd_data()["two classes"])
         assert (model.predict(X) == y).mean() > 0.75
-        assert reference.rule_.forecast_.note.startswith("with two known classes")
+    if name == "two classes":
+        assert model.rule_.forecast_.note.startswith("with two known classes")
     if name == "one class":
         assert np.isnan(model.rule_.forecast_.auroc)
         assert max(weights.values()) == pytest.approx(min(weights.values()))
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.filterwarnings("ignore:.*calibration samples are too few")
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 1, 1, 0]])
 def test_four_samples_in_all(labels):
@@ -300,6 +306,7 @@ def test_a_row_with_nan_is_not_known_whatever_was_weighed(fitted):
         assert torch.isnan(knownness).tolist() == [False, True, False, False]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_scores_do_not_depend_on_the_rows_beside():
     X, y = load_wine(return_X_y=True)
     model = EmbeddingClassifier(random_state=0).fit(X, y)
@@ -310,6 +317,7 @@ def test_scores_do_not_depend_on_the_rows_beside():
     np.testing.assert_array_equal([together[bytes(row)] for row in X], model.decision_function(X))
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_same_seed_same_bits_and_another_seed_another_model():
     X, y = load_wine(return_X_y=True)
     one, again, other = (EmbeddingClassifier(random_state=seed).fit(X, y) for seed in (4, 4, 5))
@@ -342,7 +350,7 @@ def test_folds_of_tries_split_classes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_classes", [1000, 2600])
+@pytest.mark.parametrize("n_classes", [400, 2600])
 def test_many_classes(n_classes):
     z, y = clusters(5 * n_classes, n_classes, d=16, gap=4.0)
     rule = WeightedEvidence().fit(z, y)
@@ -368,6 +376,7 @@ def test_restored_to_the_last_bit(fitted):
     assert all(torch.equal(again.state()[key], value) for key, value in fitted.state().items())
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("shape", ["wine", "wide", "one class"])
 def test_saved_and_loaded(tmp_path, shape):
     X, y = load_wine(return_X_y=True)
@@ -394,6 +403,7 @@ def test_fit_again_keeps_what_was_chosen_and_learns_other_samples(fitted):
     assert torch.equal(fitted.evaluate(z, {"own scale": 2.0 * z}).knownness, before)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_wide_tables_are_projected_and_shown_rows_in_the_same_way():
     z, y = clusters(100, d=300)
     rule = WeightedEvidence().fit(z, y, {"own scale": z})

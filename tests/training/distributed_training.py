@@ -1,6 +1,8 @@
 """Train on two processes of the CPU; each writes what it saw and got.
 
-python distributed_training.py FOLDER memory|loader
+python distributed_training.py FOLDER
+
+The folder has a folder "memory" and a folder "loader", one for each kind of batches.
 """
 
 from __future__ import annotations
@@ -82,4 +84,5 @@ def main(folder: Path, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    for kind in ("memory", "loader"):
+        main(Path(sys.argv[1]) / kind, kind)

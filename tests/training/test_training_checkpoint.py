@@ -172,11 +172,11 @@ def test_train_resumed_needs_a_folder(make_line, make_batches):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_train_killed_at_any_moment_resumes_to_the_same_bits(tmp_path, precision):
+def test_train_killed_at_any_moment_resumes_to_the_same_bits(tmp_path):
     script = Path(__file__).with_name("killed_training.py")
-    done = subprocess.run(
-        [sys.executable, script, tmp_path, precision], capture_output=True, text=True, timeout=300, check=False
-    )
+    for precision in ("32-true", "bf16-mixed"):
+        (tmp_path / precision).mkdir()
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("same bits after 4 kills"), done.stdout
+    for precision in ("32-true", "bf16-mixed"):
+        assert f"{precision}: same bits after 4 kills" in done.stdout, done.stdout

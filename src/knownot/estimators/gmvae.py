@@ -111,7 +111,7 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
     >>> from sklearn.datasets import make_blobs
     >>> X, y = make_blobs(300, centers=3, n_features=8, random_state=0)
     >>> known = y < 2
-    >>> model = GMVAEClassifier(max_epochs=60, random_state=0).fit(X[known], y[known])
+    >>> model = GMVAEClassifier(max_epochs=20, random_state=0).fit(X[known], y[known])
     >>> bool((model.predict(X[y == 2]) == -1).mean() > 0.9)
     True
     """

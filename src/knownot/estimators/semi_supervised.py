@@ -83,7 +83,7 @@ class SemiSupervisedVAE(RejectingClassifier, NeuralEstimator):
     >>> from sklearn.datasets import make_blobs
     >>> X, y = make_blobs(600, centers=3, n_features=8, random_state=0)
     >>> some = np.where(np.arange(600) % 6 == 0, y, -1)
-    >>> model = SemiSupervisedVAE(latent_dim=2, hidden=(32, 32), random_state=0).fit(X, some)
+    >>> model = SemiSupervisedVAE(latent_dim=2, hidden=(32, 32), max_epochs=15, random_state=0).fit(X, some)
     >>> bool((model.nearest_class(X) == y).mean() > 0.9)
     True
     """

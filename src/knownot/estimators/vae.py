@@ -91,7 +91,7 @@ class VAE(JudgedDensity):
     --------
     >>> from sklearn.datasets import make_blobs
     >>> X, y = make_blobs(400, centers=3, n_features=6, random_state=0)
-    >>> model = VAE(latent_dim=2, random_state=0).fit(X[y < 2])
+    >>> model = VAE(latent_dim=2, max_epochs=30, random_state=0).fit(X[y < 2])
     >>> bool((model.predict(X[y == 2]) == -1).mean() > 0.9)
     True
     >>> model.log_density(X[:2]).shape, model.sample(3).shape

@@ -8,6 +8,8 @@ from knownot import EmbeddingClassifier
 from knownot.report import gather, render
 from knownot.report.sections.forecast import Forecast, hidden_names
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture(scope="module")
 def wine():
