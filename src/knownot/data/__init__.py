@@ -7,7 +7,6 @@ Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, s
 from knownot.data.action_units import (
     ACTION_UNIT_SETS,
     ActionUnits,
-    find_action_units,
     load_action_units,
     read_disfa,
     read_fera2015,
@@ -50,7 +49,6 @@ __all__ = [
     "check_labels",
     "compressed_bits",
     "draw_pixels",
-    "find_action_units",
     "hidden_groups",
     "hold_back",
     "image_tensor",

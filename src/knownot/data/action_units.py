@@ -139,27 +139,26 @@ def read_fera2015(path: str | os.PathLike[str], units: Sequence[int] = FERA2015_
 
 
 class ActionUnitSet(NamedTuple):
-    """A set that :func:`load_action_units` reads: its folder below KNOWNOT_DATA, its reader, its labels' folder."""
+    """A set that :func:`load_action_units` reads: its reader, and the folder of its labels."""
 
-    folder: str
     read: Callable[[Path], ActionUnits]
     labels: str
 
 
-#: Sets by name.
+#: Sets by name; their folders have the same names in capitals.
 ACTION_UNIT_SETS = {
-    "disfa": ActionUnitSet("DISFA", read_disfa, "ActionUnit_Labels"),
-    "fera2015": ActionUnitSet("FERA2015", read_fera2015, "AUCoding"),
+    "disfa": ActionUnitSet(read_disfa, "ActionUnit_Labels"),
+    "fera2015": ActionUnitSet(read_fera2015, "AUCoding"),
 }
 
 
-def find_action_units(name: str, *, folder: str | os.PathLike[str] | None = None) -> Path:
-    """Folder of DISFA or FERA2015.
+def load_action_units(name: str, *, folder: str | os.PathLike[str] | None = None) -> ActionUnits:
+    """Load DISFA or FERA2015 from the folder of data sets.
 
     Parameters
     ----------
     name : {"disfa", "fera2015"}
-        Looked for in the sub-folder ``DISFA`` or ``FERA2015`` of the folder of data sets.
+        Looked for in the sub-folder ``DISFA`` or ``FERA2015``.
     folder : str or path, optional
         Looked in instead of KNOWNOT_DATA.
 
@@ -170,20 +169,14 @@ def find_action_units(name: str, *, folder: str | os.PathLike[str] | None = None
     """
     if name not in ACTION_UNIT_SETS:
         raise ValueError(f"there are no action units named {name!r}: use one of {', '.join(ACTION_UNIT_SETS)}.")
-    known, root = ACTION_UNIT_SETS[name], data_folder(folder)
-    if root is None or not (root / known.folder).is_dir():
+    known, own, root = ACTION_UNIT_SETS[name], name.upper(), data_folder(folder)
+    if root is None or not (root / own).is_dir():
         looked = f"is not in {root}" if root else "needs files, and the environment variable KNOWNOT_DATA is not set"
         raise ValueError(
-            f"The data set {name!r} {looked}: its authors license it, so ask them, put {known.folder}/{known.labels} "
-            f"and {known.folder}/Frames into a folder, and set KNOWNOT_DATA to that."
+            f"The data set {name!r} {looked}: its authors license it, so ask them, put {own}/{known.labels} and "
+            f"{own}/Frames into a folder, and set KNOWNOT_DATA to that."
         )
-    return root / known.folder
-
-
-def load_action_units(name: str, *, folder: str | os.PathLike[str] | None = None) -> ActionUnits:
-    """Load DISFA or FERA2015 from the folder of data sets, as :func:`find_action_units` finds it."""
-    path = find_action_units(name, folder=folder)
-    return ACTION_UNIT_SETS[name].read(path)
+    return known.read(root / own)
 
 
 def _folder(path: Path) -> Path:
