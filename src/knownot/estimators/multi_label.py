@@ -80,7 +80,7 @@ class MultiLabelVAE(ClassifierMixin, NeuralEstimator):
     >>> X, y = make_blobs(400, centers=4, n_features=8, random_state=0)
     >>> Y = np.stack([y % 2, y // 2], 1).astype(float)
     >>> Y[60:] = np.nan
-    >>> model = MultiLabelVAE(latent_dim=2, n_components=4, hidden=(32, 32), max_epochs=20, random_state=0).fit(X, Y)
+    >>> model = MultiLabelVAE(latent_dim=2, n_components=4, hidden=(32, 32), max_epochs=12, random_state=0).fit(X, Y)
     >>> bool(model.score(X, np.stack([y % 2, y // 2], 1)) > 0.9)
     True
     """

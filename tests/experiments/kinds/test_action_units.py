@@ -81,6 +81,9 @@ def test_action_units_experiment_measures_f1_of_people_it_has_not_seen(faces, tm
             # People of a fold by what the result says of them: no two folds test the same.
             people = sorted(result["tested"][fold])
             test = np.isin(units.subjects, people)
+            # No other labels than those of the chosen frames have been seen.
+            chosen = choose_labelled_frames(units.labels[~test], 0.5, 0)
+            np.testing.assert_allclose(model.prevalence_, units.labels[~test][chosen].mean(0), rtol=1e-6)
             means.append(f1_by_label(units.labels[test], model.predict(x[test])).mean())
         assert found["folds 0.5"] == pytest.approx(means)
         assert found["f1 0.5"] == pytest.approx(np.mean(means))
