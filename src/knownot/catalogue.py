@@ -20,6 +20,7 @@ ESTIMATORS = {
     "EmbeddingClassifier": "knownot.estimators.embedding:EmbeddingClassifier",
     "VAE": "knownot.estimators.vae:VAE",
     "SemiSupervisedVAE": "knownot.estimators.semi_supervised:SemiSupervisedVAE",
+    "MultiLabelVAE": "knownot.estimators.multi_label:MultiLabelVAE",
     "GaussianMixtureDensity": "knownot.estimators.mixture:GaussianMixtureDensity",
     "GaussianMixtureClusterer": "knownot.estimators.mixture:GaussianMixtureClusterer",
 }

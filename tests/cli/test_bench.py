@@ -173,6 +173,18 @@ def test_run_of_a_paper_leaves_out_what_has_no_such_preset(run, runs, tmp_path, 
     assert f"{lacking[0]} has no preset '{preset}': use one of" in sentence(alone)
 
 
+def test_run_of_a_paper_leaves_out_what_has_no_data(run, runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("KNOWNOT_DATA", str(tmp_path))
+    arguments = ("--preset", "smoke", "--seeds", "0", "--results", tmp_path / "results")
+    shown = run("bench", "run", "cauchy-schwarz", *arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "Left out: cauchy-schwarz/disfa needs the data set 'disfa'" in sentence(shown)
+    names = {name for name in EXPERIMENTS if name.startswith("cauchy-schwarz/")}
+    assert names - {name for name, *_ in runs} == {"cauchy-schwarz/disfa", "cauchy-schwarz/fera2015"}
+    run("bench", "run", "cauchy-schwarz/disfa", *arguments)
+    assert runs[-1] == ("cauchy-schwarz/disfa", "smoke", 0)
+
+
 def test_run_works_through_the_queue(run, runs, tmp_path):
     items = json.loads(run("bench", "queue", "--results", tmp_path, "--json").stdout)["items"]
     shown = run("bench", "run", "--queue", "--results", tmp_path, "--quiet")

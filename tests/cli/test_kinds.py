@@ -138,6 +138,7 @@ def sentence(result) -> str:
 
 
 def test_kind_of_asks_scikit_learn():
+    assert kind_of(knownot.MultiLabelVAE()) == "other"
     kinds = {method: kind_of(cls()) for method, cls in KINDS.items()}
     assert kinds == {
         "density": Kind.density,
@@ -318,7 +319,7 @@ def test_evaluate_refuses_what_it_cannot_judge(fit, run, flowers, unlabelled):
     encoder, *_ = fit("encoder", unlabelled)
     nearest, *_ = fit("nearest", flowers, "--label", "kind")
     for path, more, words in (
-        (encoder, (), "neither a classifier nor a density nor a clustering"),
+        (encoder, (), "neither a classifier of one label nor a density nor a clustering"),
         (nearest, ("--known", "rose"), "is a classifier, which knows its classes: leave --known out"),
     ):
         result = run("evaluate", path, flowers, "--label", "kind", *more, "-q")

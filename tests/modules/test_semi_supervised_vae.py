@@ -153,6 +153,17 @@ def test_modules_are_what_the_protocols_ask_for():
         assert module.reconstruct(x).shape == x.shape
 
 
+@pytest.mark.parametrize("cls", [SemiSupervisedVAE, MultiLabelVAE])
+def test_images_may_be_seen_by_strided_convolutions(cls):
+    settings = {**SMALL, "likelihood": "bernoulli", "network": "strided", "channels": (4, 8)}
+    module, x = cls((3, 10, 12), 3, **settings), torch.rand(4, 3, 10, 12)
+    y = torch.tensor([0, -1, 2, 1]) if cls is SemiSupervisedVAE else torch.full((4, 3), torch.nan)
+    module.loss(Batch(x, y)).total.backward()
+    assert all(p.grad is not None for p in module.trunk.parameters())
+    assert module.reconstruct(x).shape == x.shape
+    assert module.label_logits(x).shape == (4, 3)
+
+
 @pytest.mark.parametrize(
     ("cls", "settings", "message"),
     [
@@ -160,6 +171,9 @@ def test_modules_are_what_the_protocols_ask_for():
         (SemiSupervisedVAE, {"hidden": ()}, r"hidden=\(\) does not work"),
         (MultiLabelVAE, {"label_hidden": (0,)}, r"label_hidden=\(0,\) does not work"),
         (SemiSupervisedVAE, {"prior": "vamp"}, "prior='vamp' is not known"),
+        (SemiSupervisedVAE, {"network": "conv"}, "network='conv' is not known: use 'mlp' or 'strided'"),
+        (MultiLabelVAE, {"network": "strided"}, "network='strided' is of images, and these are tables"),
+        (MultiLabelVAE, {"channels": ()}, r"channels=\(\) does not work"),
         (SemiSupervisedVAE, {"divergence": "js"}, "divergence='js' is not known"),
         (SemiSupervisedVAE, {"classifier_weight": -1.0}, r"classifier_weight=-1\.0 does not work"),
         (MultiLabelVAE, {"n": 0}, "give at least one label"),

@@ -162,6 +162,11 @@ def run_command(
         # Of a paper, those that have this preset; an experiment without it is refused where it is all that is named.
         sized = [experiment for experiment in named if size in experiment.presets] or named
         items = by_rounds([Item(e, e.preset(size), seed) for e in sized for seed in chosen or e.seeds])
+        # Of several, those whose data are licensed and not here are left out; one alone says so itself.
+        missing = {item.experiment.name: item.experiment.lacking() for item in items} if len(named) > 1 else {}
+        for reason in filter(None, missing.values()):
+            terminal.say(f"Left out: {reason}")
+        items = [item for item in items if not missing.get(item.experiment.name)]
     clock = Clock(seconds)
     runner = Runner(found, models, device.value, clock, terminal.say, progress=not quiet)
     paths: list[Path] = []

@@ -61,8 +61,8 @@ def command(
     kind = kind_of(fitted)
     if kind is Kind.other:
         raise ValueError(
-            f"{model} holds a {type(fitted).__name__}, which is neither a classifier nor a density nor a clustering: "
-            "labels cannot judge it. Use predict."
+            f"{model} holds a {type(fitted).__name__}, which is neither a classifier of one label nor a density nor a "
+            "clustering: a column of labels cannot judge it. Use predict."
         )
     if kind is Kind.classifier and known is not None:
         raise ValueError(f"{model} is a classifier, which knows its classes: leave --known out.")

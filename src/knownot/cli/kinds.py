@@ -25,7 +25,11 @@ def kind_of(estimator: Any) -> Kind:
     <Kind.clusterer: 'clusterer'>
     """
     from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+    from sklearn.utils import get_tags
 
+    if is_classifier(estimator) and not get_tags(estimator).target_tags.single_output:
+        # Several labels at once are no class.
+        return Kind.other
     for kind, is_of_kind in (
         (Kind.classifier, is_classifier),
         (Kind.density, is_outlier_detector),

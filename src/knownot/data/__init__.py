@@ -4,7 +4,14 @@ Importing this subpackage loads numpy, torch and Pillow; pandas, scikit-learn, s
 ``datasets`` are loaded by the readers that need them.
 """
 
-from knownot.data.arrays import Dataset, check_finite, check_labels, image_tensor, label_codes
+from knownot.data.action_units import (
+    ACTION_UNIT_SETS,
+    ActionUnits,
+    load_action_units,
+    read_disfa,
+    read_fera2015,
+)
+from knownot.data.arrays import Dataset, check_finite, check_label_matrix, check_labels, image_tensor, label_codes
 from knownot.data.balanced import BalancedBatches
 from knownot.data.batches import Batch, InMemoryBatches
 from knownot.data.binarising import binarise, draw_pixels
@@ -20,9 +27,11 @@ from knownot.data.synthetic import arcs, blobs, pinwheel, rings
 from knownot.data.tables import read_table
 
 __all__ = [
+    "ACTION_UNIT_SETS",
     "NAMED",
     "NAMED_TABLES",
     "PROTOCOLS",
+    "ActionUnits",
     "BalancedBatches",
     "Batch",
     "Dataset",
@@ -36,6 +45,7 @@ __all__ = [
     "binarise",
     "blobs",
     "check_finite",
+    "check_label_matrix",
     "check_labels",
     "compressed_bits",
     "draw_pixels",
@@ -43,11 +53,14 @@ __all__ = [
     "hold_back",
     "image_tensor",
     "label_codes",
+    "load_action_units",
     "load_named",
     "load_named_table",
     "open_set_partition",
     "open_set_split",
     "pinwheel",
+    "read_disfa",
+    "read_fera2015",
     "read_folder",
     "read_images",
     "read_npz",

@@ -302,6 +302,62 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     return labels
 
 
+def check_label_matrix(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Several yes-or-no labels for each of n samples.
+
+    Parameters
+    ----------
+    y : array-like or DataFrame, shape (n, L)
+        0 or 1, or truth values; NaN where a label is missing.
+    n : int
+        Number of samples.
+
+    Returns
+    -------
+    labels : ndarray, shape (n, L), float32
+        0, 1 or NaN.
+    names : ndarray, shape (L,)
+        Columns of a data frame as text, else positions.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` is None, of another length or shape, or holds anything else.
+
+    Examples
+    --------
+    >>> check_label_matrix([[0, 1], [1, None]], 2)
+    (array([[ 0.,  1.],
+           [ 1., nan]], dtype=float32), array([0, 1]))
+    """
+    if y is None:
+        raise ValueError("This requires y to be passed, but the target y is None: give a column of 0 and 1 a label.")
+    columns = getattr(y, "columns", None)
+    if columns is not None:
+        y = y.to_numpy(dtype=object, na_value=np.nan)
+    try:
+        labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Unknown label type: y holds something else than numbers ({error}): give 0, 1, or NaN where a label is "
+            "missing."
+        ) from error
+    if labels.ndim != 2 or labels.shape[1] == 0:
+        raise ValueError(
+            f"y has shape {labels.shape}: give a column for each label, (N, L). For one label of several classes there "
+            "is SemiSupervisedVAE; one column is y.reshape(-1, 1)."
+        )
+    if len(labels) != n:
+        raise ValueError(f"X has {n} samples but y has {len(labels)} rows of labels: give one for each sample.")
+    foreign = labels[~np.isin(labels, (0.0, 1.0)) & ~np.isnan(labels)]
+    if len(foreign):
+        raise ValueError(
+            f"Unknown label type: y holds {foreign[0]:g}: yes-or-no labels are 0 or 1, or NaN where one is missing."
+        )
+    names = np.arange(labels.shape[1]) if columns is None else np.array([str(name) for name in columns])
+    return labels.astype(np.float32), names
+
+
 def _refuse_mixed_labels(labels: np.ndarray) -> None:
     missing = [i for i, label in enumerate(labels) if label is None or label != label]
     if missing:

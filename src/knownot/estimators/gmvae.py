@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -215,19 +213,10 @@ class GMVAEClassifier(RejectingClassifier, NeuralEstimator):
         return blocks if self.blocks is None else self.blocks, hidden if self.hidden is None else self.hidden
 
     def _train(self, training: Part, selection: Part, plan: TrainingPlan) -> None:
-        started = time.monotonic()
         if self.pretrain_epochs:
-            self.history_ = self._pretrain(training, selection, plan)
-            if self.history_.stopped in ("time", "interrupted"):
-                warnings.warn(
-                    "the training ended while the encoder was still being pretrained, so this model has learned "
-                    "nothing else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
-                    stacklevel=7,
-                )
-                return
-            if plan.max_time is not None:
-                plan = replace(plan, max_time=max(plan.max_time - (time.monotonic() - started), 1e-9))
-        super()._train(training, selection, plan)
+            self._train_after(lambda: self._pretrain(training, selection, plan), training, selection, plan)
+        else:
+            super()._train(training, selection, plan)
 
     def _pretrain(self, training: Part, selection: Part, plan: TrainingPlan) -> History:
         """Let phi_z learn as a classifier first."""

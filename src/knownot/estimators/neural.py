@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -147,6 +149,23 @@ class NeuralEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         self._check_evidence()
 
     def _train(self, training: Part, selection: Part, plan: TrainingPlan) -> None:
+        self.history_ = self._train_module(self.module_, training, selection, plan)
+
+    def _train_after(
+        self, pretrain: Callable[[], History], training: Part, selection: Part, plan: TrainingPlan
+    ) -> None:
+        """Train the module after a pretraining of its encoder, unless time or patience ran out in that."""
+        started = time.monotonic()
+        self.history_ = pretrain()
+        if self.history_.stopped in ("time", "interrupted"):
+            warnings.warn(
+                "the training ended while the encoder was still being pretrained, so this model has learned nothing "
+                "else yet: go on with resume=True and the same checkpoint_dir, or give it more time.",
+                stacklevel=8,
+            )
+            return
+        if plan.max_time is not None:
+            plan = replace(plan, max_time=max(plan.max_time - (time.monotonic() - started), 1e-9))
         self.history_ = self._train_module(self.module_, training, selection, plan)
 
     def _train_module(

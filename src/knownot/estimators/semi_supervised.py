@@ -153,6 +153,11 @@ class SemiSupervisedVAE(RejectingClassifier, NeuralEstimator):
         self
         """
         samples = self._read(X, reset=True)
+        if len(shape := np.shape(y)) == 2 and shape[1] > 1:
+            raise ValueError(
+                f"y has shape {shape}: SemiSupervisedVAE learns one label of several classes for each sample; "
+                "MultiLabelVAE learns several yes-or-no labels at once."
+            )
         labels = check_labels(y, len(samples))
         has = labels != (UNLABELLED if labels.dtype.kind == "U" else -1)
         if not has.any():
@@ -198,16 +203,16 @@ class SemiSupervisedVAE(RejectingClassifier, NeuralEstimator):
             self.input_shape_,
             len(self.classes_),
             self.latent_dim,
-            prior=self.prior,  # type: ignore[arg-type]
+            prior=self.prior,
             n_components=self.n_components,
-            divergence=self.divergence,  # type: ignore[arg-type]
+            divergence=self.divergence,
             beta=self.beta,
             classifier_weight=self.classifier_weight,
             hidden=self.hidden,
             views=views,
             # As heavy as the labelled samples: what is told of a view is as good as a label.
             consistency_weight=0.0 if views is None else self.classifier_weight,
-            **self._likelihood_settings(),
+            **choose_likelihood(self.likelihood, self.input_shape_),
         )
 
     def _make_views(self) -> Callable[[Tensor], Tensor] | None:
@@ -218,13 +223,31 @@ class SemiSupervisedVAE(RejectingClassifier, NeuralEstimator):
         grey = self.input_shape_[0] == 1
         return choose_views("digits" if self.views == "auto" and grey else self.views, self.input_shape_)[0]
 
-    def _likelihood_settings(self) -> dict[str, Any]:
-        name, shape = self.likelihood, self.input_shape_
-        if name == "auto":
-            name = "gaussian" if len(shape) == 1 else "bernoulli" if shape[0] == 1 else "truncated-gaussian"
-        if name not in _LIKELIHOODS:
-            listed = ", ".join(map(repr, ("auto", *_LIKELIHOODS)))
-            raise ValueError(f"likelihood={name!r} is not known: use one of {listed}.")
-        if (name == "gaussian") != (len(shape) == 1):
-            raise ValueError(f"likelihood={name!r} does not fit: use 'gaussian' for tables, and another for images.")
-        return {"likelihood": name, **_LIKELIHOODS[name]}
+
+def choose_likelihood(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Settings of a semi-supervised autoencoder by the name of a likelihood.
+
+    Parameters
+    ----------
+    name : {"auto", "bernoulli", "binarised", "truncated-gaussian", "gaussian"}
+    shape : tuple of int
+        Of one sample, (F,) or (C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If there is no such likelihood, or it is not of such samples.
+
+    Examples
+    --------
+    >>> choose_likelihood("auto", (1, 28, 28)), choose_likelihood("auto", (3, 32, 32))
+    ({'likelihood': 'bernoulli'}, {'likelihood': 'truncated-gaussian'})
+    """
+    if name == "auto":
+        name = "gaussian" if len(shape) == 1 else "bernoulli" if shape[0] == 1 else "truncated-gaussian"
+    if name not in _LIKELIHOODS:
+        listed = ", ".join(map(repr, ("auto", *_LIKELIHOODS)))
+        raise ValueError(f"likelihood={name!r} is not known: use one of {listed}.")
+    if (name == "gaussian") != (len(shape) == 1):
+        raise ValueError(f"likelihood={name!r} does not fit: use 'gaussian' for tables, and another for images.")
+    return {"likelihood": name, **_LIKELIHOODS[name]}

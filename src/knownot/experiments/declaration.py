@@ -183,6 +183,13 @@ class Experiment(ABC):
         """What tables call each method, in their order; others, found in results alone, come last."""
         return {}
 
+    def lacking(self) -> str:
+        """Why it cannot be measured here, such as licensed data that are not at hand; else empty.
+
+        It is then left out where more than itself is asked for.
+        """
+        return ""
+
     def numbers(self, method: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         """Metrics and numbers of what :meth:`measure` found for one method."""
         for metric, value in method.items():

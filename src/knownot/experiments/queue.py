@@ -53,6 +53,7 @@ def queue(results: Results, preset: str | None = None) -> list[Item]:
         for experiment in EXPERIMENTS.values()
         for size in [name for name in wanted if name in experiment.presets][:1]
         for seed in experiment.seeds
+        if not experiment.lacking()
         if not results.path(experiment.name, size, seed).exists()
     ]
     return sorted(items, key=lambda item: (item.experiment.seeds.index(item.seed), -item.experiment.value))

@@ -12,6 +12,7 @@ from knownot.metrics.geometry import (
     intrinsic_dimensions,
 )
 from knownot.metrics.latent import active_dimensions, information_per_dimension, knn_error
+from knownot.metrics.multi_label import f1_by_label
 from knownot.metrics.open_set import (
     acceptance,
     best_f1_threshold,
@@ -51,6 +52,7 @@ __all__ = [
     "clustering_accuracy",
     "dtacc",
     "f1_against_unknown_classes",
+    "f1_by_label",
     "frechet_distance",
     "information_per_dimension",
     "intrinsic_dimension",

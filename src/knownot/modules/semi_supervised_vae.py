@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from knownot.data import Batch, draw_pixels
 from knownot.modules.base import Loss, Module
-from knownot.networks import mlp
+from knownot.networks import StridedDecoder, StridedEncoder, mlp
 from knownot.probability import (
     MixturePrior,
     Prior,
@@ -40,27 +40,33 @@ class _SemiSupervised(Module):
         self,
         input_shape: tuple[int, ...],
         n_labels: int,
-        latent_dim: int,
-        likelihood: str,
-        prior: Literal["normal", "mixture"],
-        n_components: int,
-        divergence: Literal["kl", "cauchy-schwarz"],
-        beta: float,
-        label_weight: float,
-        classifier_weight: float,
-        hidden: Sequence[int],
-        label_hidden: Sequence[int],
-        head_hidden: Sequence[int],
-        binarise: bool,
-        views: Callable[[Tensor], Tensor] | None,
-        consistency_weight: float,
+        latent_dim: int = 40,
+        likelihood: str = "bernoulli",
+        prior: Literal["normal", "mixture"] = "mixture",
+        n_components: int = 100,
+        divergence: Literal["kl", "cauchy-schwarz"] = "cauchy-schwarz",
+        beta: float = 1.0,
+        label_weight: float = 1.0,
+        classifier_weight: float = 50.0,
+        network: Literal["mlp", "strided"] = "mlp",
+        hidden: Sequence[int] = (300, 300),
+        channels: Sequence[int] = (32, 64, 128),
+        label_hidden: Sequence[int] = (256, 256),
+        head_hidden: Sequence[int] = (300,),
+        binarise: bool = False,
+        views: Callable[[Tensor], Tensor] | None = None,
+        consistency_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if prior not in ("normal", "mixture"):
             raise ValueError(f"prior={prior!r} is not known: use 'normal' or 'mixture'.")
         if divergence not in ("kl", "cauchy-schwarz"):
             raise ValueError(f"divergence={divergence!r} is not known: use 'kl' or 'cauchy-schwarz'.")
-        for name, widths in (("hidden", hidden), ("label_hidden", label_hidden)):
+        if network not in ("mlp", "strided"):
+            raise ValueError(f"network={network!r} is not known: use 'mlp' or 'strided'.")
+        if network == "strided" and len(input_shape) != 3:
+            raise ValueError("network='strided' is of images, and these are tables: use 'mlp'.")
+        for name, widths in (("hidden", hidden), ("channels", channels), ("label_hidden", label_hidden)):
             if not len(widths) or min(widths) < 1:
                 raise ValueError(
                     f"{name}={widths!r} does not work: give the widths of one layer or more, 1 or more each."
@@ -78,15 +84,24 @@ class _SemiSupervised(Module):
         self.divergence, self.beta, self.label_weight = divergence, beta, label_weight
         self.classifier_weight, self.binarise = classifier_weight, binarise
         self.views, self.consistency_weight = views, consistency_weight
-        n_values = prod(self.input_shape)
         self.likelihood = make_likelihood(likelihood, self.input_shape)
-        self.trunk = nn.Sequential(nn.Flatten(), mlp(n_values, hidden[:-1], hidden[-1]), nn.ReLU())
+        strided, n_values = network == "strided", prod(self.input_shape)
+        encoder = (
+            [StridedEncoder(self.input_shape, channels, hidden[-1])]  # type: ignore[arg-type]
+            if strided
+            else [nn.Flatten(), mlp(n_values, hidden[:-1], hidden[-1])]
+        )
+        self.trunk = nn.Sequential(*encoder, nn.ReLU())
         self.label_trunk = nn.Sequential(mlp(n_labels, label_hidden[:-1], label_hidden[-1]), nn.ReLU())
         self.classifier = mlp(hidden[-1], head_hidden, n_labels)
         joined = hidden[-1] + label_hidden[-1]
         self.posterior_head = mlp(joined, head_hidden, 2 * latent_dim)
-        decode = mlp(latent_dim + label_hidden[-1], tuple(hidden)[::-1], n_values)
-        self.decoder = nn.Sequential(decode, nn.Unflatten(1, self.input_shape))
+        given = latent_dim + label_hidden[-1]
+        self.decoder = (
+            StridedDecoder(given, channels, self.input_shape)  # type: ignore[arg-type]
+            if strided
+            else nn.Sequential(mlp(given, tuple(hidden)[::-1], n_values), nn.Unflatten(1, self.input_shape))
+        )
         self.prior: Prior = (
             StandardNormalPrior(latent_dim) if prior == "normal" else MixturePrior(latent_dim, n_components)
         )
@@ -223,8 +238,11 @@ class SemiSupervisedVAE(_SemiSupervised):
         Weight of the divergence of y, the paper's beta.
     classifier_weight : float
         Weight of the cross-entropy of labelled samples, the paper's alpha.
-    hidden, label_hidden, head_hidden : sequence of int
-        Layers that see x, and mirrored in the decoder; layers that see y; layers of each head.
+    network : {"mlp", "strided"}
+        Of x: linear layers by ``hidden``; strided convolutions by ``channels``, for images, and one linear layer as
+        wide as the last of ``hidden``. The decoder mirrors it.
+    hidden, channels, label_hidden, head_hidden : sequence of int
+        Layers that see x, linear or convolutions; layers that see y; layers of each head.
     binarise : bool
         In training draw binary pixels anew from each batch of grey images.
     views : callable, optional
@@ -246,45 +264,10 @@ class SemiSupervisedVAE(_SemiSupervised):
     {'class': 2, 'divergence': 3, 'label divergence': 1, 'reconstruction': 3}
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        n_classes: int,
-        latent_dim: int = 40,
-        likelihood: str = "bernoulli",
-        prior: Literal["normal", "mixture"] = "mixture",
-        n_components: int = 100,
-        divergence: Literal["kl", "cauchy-schwarz"] = "cauchy-schwarz",
-        beta: float = 1.0,
-        label_weight: float = 1.0,
-        classifier_weight: float = 50.0,
-        hidden: Sequence[int] = (300, 300),
-        label_hidden: Sequence[int] = (256, 256),
-        head_hidden: Sequence[int] = (300,),
-        binarise: bool = False,
-        views: Callable[[Tensor], Tensor] | None = None,
-        consistency_weight: float = 0.0,
-    ) -> None:
+    def __init__(self, input_shape: tuple[int, ...], n_classes: int, *settings: Any, **more: Any) -> None:
         if n_classes < 2:
             raise ValueError(f"n_classes={n_classes!r} does not work: give at least two classes.")
-        super().__init__(
-            input_shape,
-            n_classes,
-            latent_dim,
-            likelihood,
-            prior,
-            n_components,
-            divergence,
-            beta,
-            label_weight,
-            classifier_weight,
-            hidden,
-            label_hidden,
-            head_hidden,
-            binarise,
-            views,
-            consistency_weight,
-        )
+        super().__init__(input_shape, n_classes, *settings, **more)
         self.n_classes = n_classes
 
     def expected_label(self, logits: Tensor) -> Tensor:
@@ -381,45 +364,16 @@ class MultiLabelVAE(_SemiSupervised):
         self,
         input_shape: tuple[int, ...],
         n_labels: int,
-        latent_dim: int = 40,
-        likelihood: str = "bernoulli",
-        prior: Literal["normal", "mixture"] = "mixture",
-        n_components: int = 100,
-        divergence: Literal["kl", "cauchy-schwarz"] = "cauchy-schwarz",
-        beta: float = 1.0,
-        label_weight: float = 1.0,
-        classifier_weight: float = 50.0,
-        hidden: Sequence[int] = (300, 300),
-        label_hidden: Sequence[int] = (256, 256),
-        head_hidden: Sequence[int] = (300,),
-        binarise: bool = False,
-        views: Callable[[Tensor], Tensor] | None = None,
-        consistency_weight: float = 0.0,
+        *settings: Any,
         prevalence: Sequence[float] | None = None,
         temperature: float = 0.5,
+        **more: Any,
     ) -> None:
         if n_labels < 1:
             raise ValueError(f"n_labels={n_labels!r} does not work: give at least one label.")
         if not 0.0 < temperature < math.inf:
             raise ValueError(f"temperature={temperature!r} does not work: give a number above 0.")
-        super().__init__(
-            input_shape,
-            n_labels,
-            latent_dim,
-            likelihood,
-            prior,
-            n_components,
-            divergence,
-            beta,
-            label_weight,
-            classifier_weight,
-            hidden,
-            label_hidden,
-            head_hidden,
-            binarise,
-            views,
-            consistency_weight,
-        )
+        super().__init__(input_shape, n_labels, *settings, **more)
         shares = torch.tensor([0.5] * n_labels if prevalence is None else prevalence, dtype=torch.float32)
         if shares.shape != (n_labels,) or not bool(((shares > 0) & (shares < 1)).all()):
             raise ValueError(f"prevalence={prevalence!r} does not work: give {n_labels} shares above 0 and below 1.")
