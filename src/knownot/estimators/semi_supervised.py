@@ -153,7 +153,7 @@ class SemiSupervisedVAE(RejectingClassifier, NeuralEstimator):
         self
         """
         samples = self._read(X, reset=True)
-        if len(shape := np.shape(y)) == 2 and shape[1] > 1:
+        if len(shape := np.asarray(y).shape) == 2 and shape[1] > 1:
             raise ValueError(
                 f"y has shape {shape}: SemiSupervisedVAE learns one label of several classes for each sample; "
                 "MultiLabelVAE learns several yes-or-no labels at once."

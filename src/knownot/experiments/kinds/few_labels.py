@@ -109,8 +109,9 @@ def choose_labelled(codes: NDArray[Any], count: int, seed: int) -> NDArray[Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> choose_labelled(np.array([0, 1, 0, 1, 0, 1]), 4, seed=0).tolist()
-    [0, 1, 2, 3]
+    >>> codes = np.array([0, 1, 0, 1, 0, 1])
+    >>> codes[choose_labelled(codes, 4, seed=0)].tolist()
+    [0, 1, 0, 1]
     """
     import numpy as np
 
